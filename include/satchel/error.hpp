@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace satchel {
+
+/// The root of everything satchel throws. `what()` reads "operation: problem (hint)".
+///
+/// A failed call changes nothing: inside a transaction the caller's rows stay as they were and the
+/// transaction is the caller's to commit or roll back. `OutcomeUnknown` is the one exception.
+class Error : public std::runtime_error {
+ public:
+  /// `code` is an SQLite extended result code or an errno, 0 where neither applies.
+  Error(std::string operation, std::string problem, std::string hint, int code = 0);
+
+  /// What was tried: "open device.db", "enqueue", "commit".
+  const std::string& operation() const noexcept { return operation_; }
+  /// What went wrong, with the offending value.
+  const std::string& problem() const noexcept { return problem_; }
+  /// What the caller or operator can do about it.
+  const std::string& hint() const noexcept { return hint_; }
+  int code() const noexcept { return code_; }
+
+ private:
+  std::string operation_;
+  std::string problem_;
+  std::string hint_;
+  int code_;
+};
+
+/// An option is out of its range; names the option, the value and the range.
+class InvalidOption : public Error {
+  using Error::Error;
+};
+
+/// A message that no sink could ever deliver: forbidden topic, oversize payload, malformed header.
+class InvalidMessage : public Error {
+  using Error::Error;
+};
+
+/// A call that the object's state does not allow: use after commit, a second `begin` on one thread,
+/// use in a forked child.
+class UsageError : public Error {
+  using Error::Error;
+};
+
+/// The file cannot serve as an outbox: missing directory, no database, read-only, network file system.
+class OpenError : public Error {
+  using Error::Error;
+};
+
+/// The file was written by a newer satchel whose format this version cannot use. It is left untouched.
+class SchemaTooNew : public OpenError {
+  using OpenError::OpenError;
+};
+
+/// SQLite or the operating system failed. Nothing was committed, unless it is an `OutcomeUnknown`.
+class StorageError : public Error {
+  using Error::Error;
+};
+
+/// Another process held the write lock for longer than `Options::busy_timeout`. Trying again is safe.
+class BusyError : public StorageError {
+  using StorageError::StorageError;
+};
+
+/// The file system or the file's quota is full. Nothing was committed.
+class FullError : public StorageError {
+  using StorageError::StorageError;
+};
+
+/// An I/O error during COMMIT: after a crash the transaction may turn out committed or not. Rows and
+/// messages still share one fate.
+class OutcomeUnknown : public StorageError {
+  using StorageError::StorageError;
+};
+
+/// The claim on the file was lost to another relay. Thrown by `Storage`, seen only by a relay, which
+/// then stands by.
+class ClaimLost : public StorageError {
+  using StorageError::StorageError;
+};
+
+}  // namespace satchel

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace satchel {
+
+/// One name and value that travels beside the payload: an MQTT 5 user property, an HTTP header.
+/// Names are HTTP tokens (RFC 9110 section 5.6.2), 1 to 128 bytes; values are UTF-8 without control
+/// characters. `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie` are dropped at enqueue:
+/// a credential has no place in a file. Names that begin with `satchel-` are the library's own.
+struct Header {
+  std::string name;
+  std::string value;
+  bool operator==(const Header&) const = default;
+};
+
+/// What the application wants delivered. Only `topic` has to be set.
+struct Message {
+  /// Where it goes: an MQTT topic name, the `{topic}` of an HTTP sink's URL. 1 to 65,535 bytes of UTF-8,
+  /// no NUL, no `+`, no `#` (MQTT 5.0 section 4.7).
+  std::string topic{};
+  /// Any bytes, up to `Options::max_payload_bytes`; may be empty.
+  std::string payload{};
+  /// Messages of one key are delivered in the order of their commits. Empty: no order promised, which is
+  /// cheaper and faster.
+  std::string key{};
+  /// Media type of the payload, for example `application/json`. Empty: not sent.
+  std::string content_type{};
+  std::vector<Header> headers{};
+  /// The message is dropped, and counted as expired, when it could not be delivered in this time. Time
+  /// is counted on the boot clock; time that the device was switched off counts only when the wall clock is
+  /// trusted. Unset: never.
+  std::optional<std::chrono::milliseconds> expires_after{};
+};
+
+/// 128 random bits that name a range of row ids of one file.
+using Identity = std::array<std::uint8_t, 16>;
+
+/// Names a message for ever and everywhere: every copy that reaches a receiver carries the same id, and no
+/// other message has it. Written `<32 hex digits>-<row>`.
+struct MessageId {
+  Identity identity{};
+  std::int64_t row = 0;
+
+  std::string to_string() const;
+  /// The reverse of `to_string`; nothing when the text is not an id.
+  static std::optional<MessageId> parse(std::string_view text);
+  bool operator==(const MessageId&) const = default;
+};
+
+}  // namespace satchel

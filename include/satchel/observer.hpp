@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/storage.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace satchel {
+
+/// Port: told what happens, for logs and metrics. Every method has an empty default.
+///
+/// Called without any lock held, from the relay thread, except `gate_held`, which comes from the thread that
+/// held it. A method must return soon and not throw; it may call the outbox, `stop` included. What is told
+/// here happened after the transaction that records it, so a crash in between loses the call, never the
+/// record.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+
+  /// The first hop has the message. `attempts` failed ones came before.
+  virtual void delivered(const MessageId& id, int attempts) noexcept;
+  /// An attempt failed and is counted; the next one follows in `backoff` at the earliest.
+  virtual void retrying(const MessageId& id, int attempts, const std::string& error,
+                        std::chrono::milliseconds backoff) noexcept;
+  /// The message is a dead letter now.
+  virtual void died(const MessageId& id, DeadReason reason, const std::string& error) noexcept;
+  /// The message expired before it could be sent, and is gone.
+  virtual void expired(const MessageId& id) noexcept;
+  /// The sink takes messages.
+  virtual void sink_up(const std::string& sink) noexcept;
+  /// The sink takes no messages; the next probe follows in `pause`. `alarm`: it needs somebody (credentials,
+  /// rights, configuration).
+  virtual void sink_down(const std::string& sink, const std::string& reason, bool alarm,
+                         std::chrono::milliseconds pause) noexcept;
+  /// This outbox became the relay of the file (true) or stands by (false).
+  virtual void leading(bool leads) noexcept;
+  /// The relay cannot work (storage busy, full, I/O error); it tries again by itself. `hint` says what to do.
+  virtual void failing(const std::string& problem, const std::string& hint) noexcept;
+  /// The cause of the last `failing` is gone.
+  virtual void healed() noexcept;
+  /// One transaction kept every other writer of the process waiting for longer than
+  /// `Options::gate_report_after`.
+  virtual void gate_held(std::chrono::milliseconds held) noexcept;
+  /// Found at open: something that deserves attention but does not stop the work, such as a known defect of
+  /// the SQLite in use and what satchel does about it.
+  virtual void notice(const std::string& text) noexcept;
+};
+
+}  // namespace satchel

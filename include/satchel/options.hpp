@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/clock.hpp>
+#include <satchel/observer.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace satchel {
+
+/// What a returned `commit()` survives.
+enum class Durability : std::uint8_t {
+  /// Process crash and power loss, on storage that honours fsync. One fsync for each commit.
+  full,
+  /// Process crash. Power loss may take the last transactions, rows and messages together, but none of which
+  /// a
+  /// message was sent. No fsync in the application's commits.
+  relaxed,
+};
+
+/// Pause before the next attempt or probe: drawn evenly from zero to min(cap, base * factor^n), n counting
+/// the failures so far ("full jitter"). The draw is seeded per device, so that a fleet does not come back in
+/// step.
+struct Backoff {
+  std::chrono::milliseconds base{1000};    ///< 1 ms to 1 day
+  double factor = 2.0;                     ///< 1 to 100
+  std::chrono::milliseconds cap{300'000};  ///< base to 30 days
+};
+
+/// How an outbox behaves. Every value is checked at open; one out of range throws `InvalidOption`, which
+/// names it.
+struct Options {
+  // ---- behaviour ----
+
+  Durability durability = Durability::full;
+
+  /// Set it when anything but satchel inserts into `satchel_message`: a trigger fired by another program, the
+  /// sqlite3 shell, another language. The relay then watches the file and also looks every
+  /// `polling_interval`.
+  bool external_writers = false;
+
+  /// Longest time between two looks at the file when `external_writers` is set. 1 ms to 1 day.
+  std::chrono::milliseconds polling_interval{1000};
+
+  /// Failed attempts after which a message becomes a dead letter. 1 to 1,000,000.
+  int max_attempts = 5;
+
+  /// A message whose first failure is this long ago becomes a dead letter at the next failure; only time in
+  /// which the sink was up counts. 0: no limit. At most 10 years.
+  std::chrono::milliseconds max_age{0};
+
+  /// Between two attempts of one message.
+  Backoff retry_backoff{};
+
+  /// Between two probes of a sink that is down.
+  Backoff probe_backoff{};
+
+  /// Between two probes of a sink that is blocked: credentials and configuration do not mend themselves. 1 ms
+  /// to 30 days.
+  std::chrono::milliseconds blocked_probe{300'000};
+
+  /// A sink that stayed up this long is sound again: its next pause starts from `probe_backoff.base`. 0 to 1
+  /// day.
+  std::chrono::milliseconds stable_after{30'000};
+
+  /// A delivery without a receipt for this long is taken back from the sink. 1 ms to 1 day. Make it longer
+  /// than the sink's own timeouts.
+  std::chrono::milliseconds claim_timeout{300'000};
+
+  /// Distinguishes cloned devices together with the machine id; when it changes, message ids get a new
+  /// identity. Also seeds the jitter. Empty: the machine id alone.
+  std::string device_id{};
+
+  // ---- limits ----
+
+  /// Deliveries that may be with the sink at once; the duplicates that one broken connection can cause. 1 to
+  /// 65,535.
+  std::size_t window = 100;
+  /// The same in bytes of topic, payload, key and headers; one larger message alone is still sent. 1 to 1
+  /// GiB.
+  std::size_t window_bytes = 1U << 20U;
+  /// Receipts that may wait to be recorded; at this number sending stops. They are duplicates after a crash.
+  /// 1 to 1,000,000.
+  std::size_t max_unsettled = 200;
+
+  std::size_t max_payload_bytes = 1U << 20U;  ///< at enqueue; 0 to 256 MiB
+  std::size_t max_header_bytes = 8192;        ///< names and values of one message together; 0 to 1 MiB
+
+  /// Messages of one transaction, which stay in memory until it commits. 1 to 10,000,000.
+  std::size_t max_transaction_messages = 100'000;
+
+  /// Size that the database file may reach, rounded up to pages; beyond it enqueue and business rows fail
+  /// with `FullError`. 0: no limit. Otherwise at least 64 KiB.
+  std::uint64_t max_file_bytes = 0;
+
+  /// How long to wait for the write lock while another process holds it. 0 to 10 min.
+  std::chrono::milliseconds busy_timeout{5000};
+
+  /// A transaction that keeps the write access for longer is reported to the observer. 1 ms to 1 h.
+  std::chrono::milliseconds gate_report_after{1000};
+
+  // ---- performance ----
+
+  /// Rows read from the file at once, and outcomes recorded in one transaction. 1 to 10,000.
+  std::size_t batch_size = 100;
+  /// How long a receipt may wait for company before it is recorded. Longer saves flash; see `max_unsettled`.
+  /// 0 to 1 h.
+  std::chrono::milliseconds settle_linger{20};
+  /// Page size of a file that satchel creates: a power of two from 512 to 65,536.
+  std::size_t page_size = 4096;
+  /// Page cache of each of the two connections. 16 KiB to 1 GiB.
+  std::size_t cache_bytes = 512U << 10U;
+  /// The relay checkpoints when the write-ahead log has this many bytes. 32 KiB to 1 GiB.
+  std::size_t checkpoint_bytes = 2U << 20U;
+  /// A commit that finds the log over this size checkpoints by itself, relay or not. At least
+  /// `checkpoint_bytes`, at most 4 GiB.
+  std::size_t max_wal_bytes = 16U << 20U;
+
+  // ---- ports ----
+
+  /// Where time comes from; nothing: `system_clock()`.
+  std::shared_ptr<Clock> clock{};
+  /// Told what happens; nothing: nobody.
+  std::shared_ptr<Observer> observer{};
+  /// Name of the SQLite VFS to use; empty: SQLite's default.
+  std::string vfs{};
+};
+
+}  // namespace satchel

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/error.hpp>
+#include <satchel/message.hpp>
+#include <satchel/options.hpp>
+#include <satchel/sink.hpp>
+#include <satchel/status.hpp>
+#include <satchel/transaction.hpp>
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace satchel {
+
+/// A transactional outbox in one SQLite file.
+///
+///     satchel::Outbox outbox{"device.db"};
+///     outbox.attach("mqtt://localhost");
+///     outbox.start();
+///
+///     auto tx = outbox.begin();
+///     tx.execute("INSERT INTO reading(sensor, celsius) VALUES (?, ?)", "boiler", 71.5);
+///     tx.enqueue({.topic = "plant/boiler/temperature", .payload = "71.5"});
+///     tx.commit();
+///
+/// What a commit returned is delivered at least once to the sink's first hop, in spite of crashes, power loss
+/// and weeks without a network; or it ends, counted, as a dead letter or expired. Every copy carries the same
+/// message id.
+///
+/// Thread-safe: any thread may call anything at any time. Transactions get the write access in the order in
+/// which they ask. Not for use in a forked child: every call there throws `UsageError`.
+class Outbox {
+ public:
+  /// Opens the file, or creates it with mode 0600, puts it into WAL mode and brings the `satchel_` tables up
+  /// to date; other tables are left alone. Throws `OpenError`, `SchemaTooNew`, `InvalidOption`,
+  /// `StorageError`; the file is unharmed.
+  explicit Outbox(const std::string& path, Options options = {});
+
+  /// Stops the relay as `stop(0)` does. A transaction that is still open stays usable.
+  ~Outbox();
+  Outbox(Outbox&&) noexcept;
+  Outbox& operator=(Outbox&&) noexcept;
+
+  // ---- write ----
+
+  /// Begins a transaction (BEGIN IMMEDIATE). Waits for its turn behind the other threads of this process, and
+  /// up to `busy_timeout` for other processes (`BusyError`). A second `begin` on a thread whose transaction
+  /// is still open would wait for itself and throws `UsageError`.
+  Transaction begin();
+
+  /// Adds a message in a transaction of its own and commits it, or adds it to the transaction that this
+  /// thread has open.
+  MessageId enqueue(const Message& message);
+
+  // ---- deliver ----
+
+  /// Sets where messages go. Before `start`, once. Throws `UsageError` otherwise.
+  void attach(std::unique_ptr<Sink> sink);
+
+  template <std::derived_from<Sink> S>
+  void attach(S sink) {
+    attach(std::unique_ptr<Sink>{std::make_unique<S>(std::move(sink))});
+  }
+
+  /// The same by URL: `mqtt://host:port`, `mqtts://host:port`, or a scheme registered with `register_scheme`.
+  /// Options are query parameters; passwords come from the environment or a file, never from the URL.
+  /// Throws `InvalidOption`, which lists the schemes that are built in.
+  void attach(const std::string& url);
+
+  /// Starts the relay thread. When another process is the relay of the file, this one stands by and takes
+  /// over as soon as that one ends. Without a sink: `UsageError`. Already running: no effect.
+  void start();
+
+  /// Stops taking up new messages, waits for the receipts of those in flight, records them and disconnects.
+  /// Returns within `timeout` in every case; true when everything came to its end in that time. What was in
+  /// flight and unanswered stays pending. May be called twice, from any thread; from an `Observer` it only
+  /// asks the relay to stop and returns false at once.
+  bool stop(std::chrono::milliseconds timeout);
+
+  /// One round of the relay on the calling thread, for programs without a relay thread: takes up receipts,
+  /// records outcomes, hands over messages. Never blocks on the network. True when anything was done. Throws
+  /// `UsageError` while the relay thread runs.
+  bool run_once();
+
+  // ---- inspect and repair ----
+
+  Status status() const;
+
+  /// Dead letters in the order of their ids, those after `after`, at most `limit`.
+  std::vector<DeadLetter> dead_letters(std::size_t limit = 100, std::int64_t after = 0) const;
+
+  /// Makes a dead letter pending again, with its old id and no attempts; it comes behind what was sent in the
+  /// meantime. False when there is none with this id.
+  bool replay(const MessageId& id);
+  /// Replays all; returns how many.
+  std::uint64_t replay_all();
+  /// Deletes a dead letter for good, counted. False when there is none with this id.
+  bool discard(const MessageId& id);
+
+  /// The identity that new messages get.
+  Identity identity() const;
+
+ private:
+  class Core;
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace satchel

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/clock.hpp>
+#include <satchel/error.hpp>
+#include <satchel/features.hpp>
+#include <satchel/message.hpp>
+#include <satchel/observer.hpp>
+#include <satchel/options.hpp>
+#include <satchel/outbox.hpp>
+#include <satchel/sink.hpp>
+#include <satchel/sink_url.hpp>
+#include <satchel/status.hpp>
+#include <satchel/storage.hpp>
+#include <satchel/transaction.hpp>
+
+#if SATCHEL_HAVE_MQTT
+#include <satchel/mqtt.hpp>
+#endif
+#if SATCHEL_HAVE_HTTP
+#include <satchel/http.hpp>
+#endif

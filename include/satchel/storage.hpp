@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/clock.hpp>
+#include <satchel/message.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace satchel {
+
+/// A message as the relay reads it back.
+struct StoredMessage {
+  MessageId id;
+  std::string topic;
+  std::string payload;
+  std::string key;
+  std::string content_type;
+  std::vector<Header> headers;
+  std::optional<WallTime> created;
+  /// Time left until it expires, zero or less when it has; nothing: never.
+  std::optional<std::chrono::milliseconds> remaining;
+  /// Failed attempts so far.
+  int attempts = 0;
+  /// It must be sent alone: a process or a connection died with it in flight.
+  bool suspect = false;
+  /// It waits for its next attempt until then; nothing: it may be sent now.
+  std::optional<BootTime> due;
+  /// Time that counted towards `max_age` so far.
+  std::chrono::milliseconds aged{0};
+  /// Not empty: the row cannot be read as a message, and why. Such a row becomes a dead letter.
+  std::string damage;
+};
+
+/// Which messages to read. Exactly one of: all without a key filter (default), one key, one row.
+struct ClaimQuery {
+  /// Only rows with a greater row id, in ascending order.
+  std::int64_t after = 0;
+  std::optional<std::string> key{};
+  std::optional<std::int64_t> row{};
+  std::size_t max_count = 100;
+  /// Stops after the message that reaches it, so that at least one is returned.
+  std::size_t max_bytes = 1 << 20;
+};
+
+/// What a relay finds when it becomes the one relay of a file.
+struct Recovery {
+  /// Row ids that were in flight when the last relay's process died, ascending. Empty after an orderly stop.
+  std::vector<std::int64_t> suspects;
+};
+
+/// The rows that are about to be handed to a sink, or still are there.
+struct InFlight {
+  std::vector<std::int64_t> rows;
+  /// Highest row id of this hand-over.
+  std::int64_t highest = 0;
+};
+
+/// A failed attempt to be recorded.
+struct Failure {
+  std::int64_t row = 0;
+  int attempts = 0;
+  bool suspect = false;
+  std::optional<BootTime> due;
+  std::chrono::milliseconds aged{0};
+  std::string error;
+};
+
+/// Why a message left the pending set without being delivered. The values are part of the file format.
+enum class DeadReason : std::uint8_t {
+  rejected = 1,  ///< the sink said that it can never succeed
+  attempts = 2,  ///< `max_attempts` reached
+  age = 3,       ///< `max_age` reached
+  crashed = 4,   ///< the process died while it was in flight alone, `max_attempts` times
+  damaged = 5,   ///< the row cannot be read as a message
+};
+
+/// A message to be moved to the dead letters.
+struct Death {
+  std::int64_t row = 0;
+  DeadReason reason = DeadReason::rejected;
+  int attempts = 0;
+  std::string error;
+};
+
+/// Outcomes to be recorded in one transaction.
+struct Settlement {
+  std::vector<std::int64_t> delivered;
+  std::vector<std::int64_t> expired;
+  std::vector<Failure> failures;
+  std::vector<Death> deaths;
+
+  std::size_t size() const noexcept {
+    return delivered.size() + expired.size() + failures.size() + deaths.size();
+  }
+};
+
+/// What `Storage::look` found.
+struct Look {
+  /// Messages may have been committed by somebody else, or the claim may be free.
+  bool changed = false;
+  /// When to look again even if nothing happens; nothing: only events matter.
+  std::optional<BootTime> next{};
+};
+
+/// Port: where messages are kept. The relay calls all but `save` from one thread; `save` may be called from
+/// any.
+///
+/// Failures are thrown as `StorageError`; the relay reports them, keeps what it has and tries again.
+class Storage {
+ public:
+  virtual ~Storage() = default;
+
+  /// Keeps a message, in a transaction of its own. When it returns, the message survives what the storage
+  /// promises to survive.
+  virtual MessageId save(const Message& message) = 0;
+
+  /// Becomes the one relay of this storage. Nothing: another relay has it; call again later.
+  virtual std::optional<Recovery> acquire() = 0;
+
+  /// Ends the claim of `acquire` in an orderly way, so that nothing in flight is suspected. No effect without
+  /// it.
+  virtual void release() noexcept = 0;
+
+  /// Reads pending messages in ascending row order. Writes nothing.
+  virtual std::vector<StoredMessage> claim(const ClaimQuery& query) = 0;
+
+  /// Called right before every hand-over: makes the rows durable, so that nothing is sent that could still
+  /// vanish, and notes what is in flight. Throws `ClaimLost` when another relay has taken over.
+  virtual void before_send(const InFlight& in_flight) = 0;
+
+  /// Records outcomes in one transaction; all or nothing. Returns false when the storage is occupied right
+  /// now: nothing was recorded, and `on_change` is called when it is worth another call. Recording an outcome
+  /// twice has no further effect. Throws `ClaimLost` when another relay has taken over, `OutcomeUnknown` when
+  /// it must be recorded again.
+  virtual bool settle(const Settlement& settlement) = 0;
+
+  /// Housekeeping between hand-overs (checkpoints). Cheap when there is nothing to do.
+  virtual void maintain() = 0;
+
+  /// Takes up what happened outside this process: changes of the file, an end of another relay. Called at
+  /// every round of the relay; cheap.
+  virtual Look look() = 0;
+
+  /// Becomes readable when `look` has something to take up; -1: there is nothing to wait for.
+  virtual int watch_descriptor() const noexcept { return -1; }
+
+  /// Counts up when rows below the newest may have become pending again (a replayed dead letter): the
+  /// relay then looks at all rows once more.
+  virtual std::uint64_t rescans() = 0;
+
+  /// Sets the function that wakes the relay: messages may have been committed, `settle` is worth a call, the
+  /// claim may be free. It is thread-safe and cheap. Spurious calls are allowed.
+  virtual void on_change(std::function<void()> wake) = 0;
+};
+
+}  // namespace satchel
