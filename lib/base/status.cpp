@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#include <satchel/status.hpp>
+
+namespace satchel {
+
+std::string_view to_string(SinkState state) noexcept {
+  switch (state) {
+    case SinkState::none:
+      return "none";
+    case SinkState::connecting:
+      return "connecting";
+    case SinkState::up:
+      return "up";
+    case SinkState::paused:
+      return "paused";
+    case SinkState::blocked:
+      return "blocked";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(DeadReason reason) noexcept {
+  switch (reason) {
+    case DeadReason::rejected:
+      return "rejected";
+    case DeadReason::attempts:
+      return "attempts";
+    case DeadReason::age:
+      return "age";
+    case DeadReason::crashed:
+      return "crashed";
+    case DeadReason::damaged:
+      return "damaged";
+  }
+  return "unknown";
+}
+
+}  // namespace satchel

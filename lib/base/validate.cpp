@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+#include "base/validate.hpp"
+
+#include <satchel/error.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+namespace satchel {
+
+namespace {
+
+using std::chrono::days;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+
+constexpr std::size_t kMaxTopicBytes = 65'535;
+constexpr std::size_t kMaxKeyBytes = 1024;
+constexpr std::size_t kMaxContentTypeBytes = 256;
+constexpr std::size_t kMaxHeaderNameBytes = 128;
+constexpr std::uint64_t kGiB = 1ULL << 30U;
+
+// ---- options ----
+
+void check(const char* name, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
+  if (value >= low && value <= high) return;
+  throw InvalidOption{"open", fmt::format("{} is {}", name, value), fmt::format("from {} to {}", low, high)};
+}
+
+void check(const char* name, milliseconds value, milliseconds low, milliseconds high) {
+  if (value >= low && value <= high) return;
+  throw InvalidOption{"open", fmt::format("{} is {} ms", name, value.count()),
+                      fmt::format("from {} to {} ms", low.count(), high.count())};
+}
+
+void check(const std::string& name, const Backoff& backoff) {
+  check((name + ".base").c_str(), backoff.base, milliseconds{1}, days{1});
+  check((name + ".cap").c_str(), backoff.cap, backoff.base, days{30});
+  if (std::isfinite(backoff.factor) && backoff.factor >= 1.0 && backoff.factor <= 100.0) return;
+  throw InvalidOption{"open", fmt::format("{}.factor is {}", name, backoff.factor), "from 1 to 100"};
+}
+
+// ---- messages ----
+
+[[noreturn]] void refuse(std::string problem, std::string hint) {
+  throw InvalidMessage{"enqueue", std::move(problem), std::move(hint)};
+}
+
+// RFC 9110 section 5.6.2.
+bool is_token_character(unsigned char character) noexcept {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  const bool digit = character >= '0' && character <= '9';
+  const bool letter = (character | 0x20U) >= 'a' && (character | 0x20U) <= 'z';
+  return digit || letter || kMarks.find(static_cast<char>(character)) != std::string_view::npos;
+}
+
+bool has_control(std::string_view text) noexcept {
+  return std::any_of(text.begin(), text.end(), [](char character) {
+    const auto byte = static_cast<unsigned char>(character);
+    return (byte < 0x20 && byte != '\t') || byte == 0x7f;
+  });
+}
+
+bool equals_ignoring_case(std::string_view left, std::string_view right) noexcept {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](char a, char b) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    return lower(a) == lower(b);
+  });
+}
+
+bool is_credential(std::string_view name) noexcept {
+  constexpr std::array<std::string_view, 4> kNames{"authorization", "proxy-authorization", "cookie",
+                                                   "set-cookie"};
+  return std::any_of(kNames.begin(), kNames.end(),
+                     [name](std::string_view known) { return equals_ignoring_case(name, known); });
+}
+
+void check_header(const Header& header) {
+  const std::string& name = header.name;
+  if (name.empty()) refuse("a header without a name", "give it one or leave it out");
+  if (name.size() > kMaxHeaderNameBytes) {
+    refuse(fmt::format("a header name of {} bytes", name.size()),
+           fmt::format("at most {}", kMaxHeaderNameBytes));
+  }
+  if (!std::all_of(name.begin(), name.end(),
+                   [](char c) { return is_token_character(static_cast<unsigned char>(c)); })) {
+    refuse("a header name with a character that is not allowed", "letters, digits and !#$%&'*+-.^_`|~ only");
+  }
+  if (equals_ignoring_case(std::string_view{name}.substr(0, 8), "satchel-")) {
+    refuse(fmt::format("the header '{}'", name), "names that begin with satchel- are the library's own");
+  }
+  if (has_control(header.value)) {
+    refuse(fmt::format("the header '{}' has a line break or another control character in its value", name),
+           "encode it");
+  }
+  if (!is_utf8(header.value)) refuse(fmt::format("the header '{}' is not UTF-8", name), "encode it");
+}
+
+std::vector<Header> validated_headers(const Message& message, const Options& options) {
+  std::vector<Header> kept;
+  std::size_t bytes = 0;
+  for (const Header& header : message.headers) {
+    check_header(header);
+    if (is_credential(header.name)) continue;
+    bytes += header.name.size() + header.value.size();
+    kept.push_back(header);
+  }
+  if (bytes > options.max_header_bytes) {
+    refuse(fmt::format("headers of {} bytes", bytes),
+           fmt::format("at most {} (max_header_bytes)", options.max_header_bytes));
+  }
+  return kept;
+}
+
+void check_text(const char* what, std::string_view text, std::size_t limit) {
+  if (text.size() > limit)
+    refuse(fmt::format("a {} of {} bytes", what, text.size()), fmt::format("at most {}", limit));
+  if (has_control(text)) refuse(fmt::format("a {} with a control character", what), "leave it out");
+  if (!is_utf8(text)) refuse(fmt::format("a {} that is not UTF-8", what), "encode it");
+}
+
+// ---- UTF-8 ----
+
+// Length of the well-formed sequence at the front; 0: there is none.
+std::size_t sequence_length(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t index) { return static_cast<unsigned char>(text[index]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
+  for (std::size_t index = 1; index < length; ++index) {
+    if ((byte(index) & 0xc0U) != 0x80) return 0;
+  }
+  const bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
+  const bool surrogate = first == 0xed && byte(1) > 0x9f;
+  const bool beyond = first == 0xf4 && byte(1) > 0x8f;
+  return overlong || surrogate || beyond ? 0 : length;
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const std::size_t length = sequence_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string topic_fault(std::string_view topic) {
+  if (topic.empty()) return "an empty topic";
+  if (topic.size() > kMaxTopicBytes) return fmt::format("a topic of {} bytes", topic.size());
+  if (topic.find('\0') != std::string_view::npos) return "a topic with a NUL character";
+  if (topic.find_first_of("+#") != std::string_view::npos)
+    return fmt::format("the topic '{}' has a wildcard", topic);
+  if (has_control(topic)) return "a topic with a control character";
+  if (!is_utf8(topic)) return "a topic that is not UTF-8";
+  return {};
+}
+
+void validate(const Options& options) {
+  const auto size = [](std::size_t value) { return static_cast<std::uint64_t>(value); };
+  check("polling_interval", options.polling_interval, milliseconds{1}, days{1});
+  if (options.max_attempts < 1) {
+    throw InvalidOption{"open", fmt::format("max_attempts is {}", options.max_attempts), "from 1 to 1000000"};
+  }
+  check("max_attempts", static_cast<std::uint64_t>(options.max_attempts), 1, 1'000'000);
+  check("max_age", options.max_age, milliseconds{0}, days{3653});
+  check("retry_backoff", options.retry_backoff);
+  check("probe_backoff", options.probe_backoff);
+  check("blocked_probe", options.blocked_probe, milliseconds{1}, days{30});
+  check("stable_after", options.stable_after, milliseconds{0}, days{1});
+  check("claim_timeout", options.claim_timeout, milliseconds{1}, days{1});
+  check("window", size(options.window), 1, 65'535);
+  check("window_bytes", size(options.window_bytes), 1, kGiB);
+  check("max_unsettled", size(options.max_unsettled), 1, 1'000'000);
+  check("max_payload_bytes", size(options.max_payload_bytes), 0, kGiB / 4);
+  check("max_header_bytes", size(options.max_header_bytes), 0, kGiB / 1024);
+  check("max_transaction_messages", size(options.max_transaction_messages), 1, 10'000'000);
+  if (options.max_file_bytes != 0) {
+    check("max_file_bytes", options.max_file_bytes, 65'536, std::numeric_limits<std::int64_t>::max());
+  }
+  check("busy_timeout", options.busy_timeout, milliseconds{0}, minutes{10});
+  check("gate_report_after", options.gate_report_after, milliseconds{1}, hours{1});
+  check("batch_size", size(options.batch_size), 1, 10'000);
+  check("settle_linger", options.settle_linger, milliseconds{0}, hours{1});
+  check("page_size", size(options.page_size), 512, 65'536);
+  if (!std::has_single_bit(options.page_size)) {
+    throw InvalidOption{"open", fmt::format("page_size is {}", options.page_size),
+                        "a power of two from 512 to 65536"};
+  }
+  check("cache_bytes", size(options.cache_bytes), 16'384, kGiB);
+  check("checkpoint_bytes", size(options.checkpoint_bytes), 32'768, kGiB);
+  check("max_wal_bytes", size(options.max_wal_bytes), options.checkpoint_bytes, 4 * kGiB);
+}
+
+Message validated(const Message& message, const Options& options) {
+  if (std::string fault = topic_fault(message.topic); !fault.empty()) {
+    refuse(std::move(fault), "1 to 65,535 bytes of UTF-8 without NUL, control characters, + and #");
+  }
+  if (message.payload.size() > options.max_payload_bytes) {
+    refuse(fmt::format("a payload of {} bytes for '{}'", message.payload.size(), message.topic),
+           fmt::format("at most {} (max_payload_bytes)", options.max_payload_bytes));
+  }
+  check_text("key", message.key, kMaxKeyBytes);
+  check_text("content type", message.content_type, kMaxContentTypeBytes);
+  if (message.expires_after &&
+      (*message.expires_after <= milliseconds{0} || *message.expires_after > days{36'525})) {
+    refuse(fmt::format("expires_after is {} ms", message.expires_after->count()), "from 1 ms to 100 years");
+  }
+  Message kept = message;
+  kept.headers = validated_headers(message, options);
+  return kept;
+}
+
+}  // namespace satchel
