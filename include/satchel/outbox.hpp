@@ -43,7 +43,8 @@ class Outbox {
   /// `StorageError`; the file is unharmed.
   explicit Outbox(const std::string& path, Options options = {});
 
-  /// Stops the relay as `stop(0)` does. A transaction that is still open stays usable.
+  /// Ends the relay without waiting for receipts; takes a moment, 5 s at most if a sink hangs. A transaction
+  /// that is still open stays usable.
   ~Outbox();
   Outbox(Outbox&&) noexcept;
   Outbox& operator=(Outbox&&) noexcept;

@@ -4,17 +4,23 @@
 #include <satchel/message.hpp>
 
 #include <SQLiteCpp/Database.h>
-#include <SQLiteCpp/Statement.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <optional>
+#include <span>
+#include <string_view>
 #include <type_traits>
-#include <utility>
+#include <variant>
 
 namespace satchel {
 
-class Outbox;
+/// A value bound to a `?` of a statement: NULL, INTEGER, REAL, TEXT or BLOB. Text and bytes are borrowed for
+/// the call.
+using Parameter =
+    std::variant<std::nullptr_t, std::int64_t, double, std::string_view, std::span<const std::byte>>;
 
 /// Business rows and messages that commit together or not at all.
 ///
@@ -32,19 +38,18 @@ class Transaction {
   /// end.
   SQLite::Database& database();
 
-  /// Runs one statement with its parameters bound in order; returns the number of rows changed.
+  /// Runs one statement that returns no rows, its parameters bound in order: numbers, texts, `std::span<const
+  /// std::byte>`, nullptr, or a `std::optional` of these. Returns the number of rows changed.
   /// Throws `StorageError` and its family; the transaction stays open.
   template <class... Values>
-  int execute(const char* sql, Values&&... values) {
-    SQLite::Statement statement{database(), sql};
-    int index = 0;
-    (bind_value(statement, ++index, std::forward<Values>(values)), ...);
-    return run(statement);
+  int execute(std::string_view sql, const Values&... values) {
+    const std::array<Parameter, sizeof...(Values)> parameters{parameter(values)...};
+    return run(sql, parameters);
   }
 
   /// Adds a message. It is sent only after the commit, and only if there is one.
   /// Throws `InvalidMessage` for a message that could never be delivered, `FullError` and `StorageError`; the
-  /// transaction stays open and unchanged.
+  /// transaction stays open and as it was.
   MessageId enqueue(const Message& message);
 
   /// Makes rows and messages durable, as `Options::durability` says, and wakes the relay. Ends the
@@ -52,38 +57,50 @@ class Transaction {
   /// transaction is rolled back. Throws `OutcomeUnknown` after an I/O error in the commit itself.
   void commit();
 
-  /// Undoes everything and ends the transaction.
-  void rollback();
+  /// Undoes everything and ends the transaction. No effect after its end.
+  void rollback() noexcept;
 
   /// True until commit or rollback.
   bool open() const noexcept;
 
-  /// The transaction behind the object. Defined by the library.
-  struct State;
-
  private:
   friend class Outbox;
+  struct State;
   explicit Transaction(std::unique_ptr<State> state) noexcept;
+
   template <class Value>
-  static void bind_value(SQLite::Statement& statement, int index, Value&& value);
-  int run(SQLite::Statement& statement);
+  static Parameter parameter(const Value& value) noexcept;
+  int run(std::string_view sql, std::span<const Parameter> parameters);
+  State& state(const char* operation);
 
   std::unique_ptr<State> state_;
 };
 
+namespace detail {
+
+template <class>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+}  // namespace detail
+
 template <class Value>
-void Transaction::bind_value(SQLite::Statement& statement, int index, Value&& value) {
-  using Plain = std::remove_cvref_t<Value>;
-  if constexpr (std::is_same_v<Plain, std::nullptr_t>) {
-    statement.bind(index);
-  } else if constexpr (std::is_same_v<Plain, bool>) {
-    statement.bind(index, static_cast<int>(value));
-  } else if constexpr (std::is_integral_v<Plain>) {
-    statement.bind(index, static_cast<std::int64_t>(value));
-  } else if constexpr (std::is_floating_point_v<Plain>) {
-    statement.bind(index, static_cast<double>(value));
+Parameter Transaction::parameter(const Value& value) noexcept {
+  if constexpr (detail::is_optional<Value>) {
+    return value ? parameter(*value) : Parameter{nullptr};
+  } else if constexpr (std::is_null_pointer_v<Value>) {
+    return nullptr;
+  } else if constexpr (std::is_integral_v<Value>) {
+    static_assert(std::is_signed_v<Value> || sizeof(Value) < sizeof(std::int64_t),
+                  "SQLite integers are signed 64 bit: cast on purpose");
+    return static_cast<std::int64_t>(value);
+  } else if constexpr (std::is_floating_point_v<Value>) {
+    return static_cast<double>(value);
+  } else if constexpr (std::is_convertible_v<const Value&, std::string_view>) {
+    return std::string_view{value};
   } else {
-    statement.bind(index, std::string(std::forward<Value>(value)));
+    return std::span<const std::byte>{value};
   }
 }
 

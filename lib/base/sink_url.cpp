@@ -6,13 +6,9 @@
 #include <satchel/error.hpp>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
-#include <map>
-#include <mutex>
 #include <string_view>
 #include <utility>
 
@@ -120,17 +116,6 @@ void read_query(std::string_view text, SinkUrl& url) {
   }
 }
 
-// Own synchronisation: every use takes the mutex.
-struct Schemes {
-  std::mutex mutex;
-  std::map<std::string, SinkFactory> factories;
-};
-
-Schemes& schemes() {
-  static Schemes registered;
-  return registered;
-}
-
 }  // namespace
 
 SinkUrl SinkUrl::parse(const std::string& text) {
@@ -155,37 +140,6 @@ SinkUrl SinkUrl::parse(const std::string& text) {
   }
   url.path = unescape(rest);
   return url;
-}
-
-void register_scheme(const std::string& name, SinkFactory factory) {
-  Schemes& registered = schemes();
-  const std::lock_guard lock{registered.mutex};
-  registered.factories[name] = std::move(factory);
-}
-
-std::unique_ptr<Sink> make_sink(const std::string& text) {
-  const SinkUrl url = SinkUrl::parse(text);
-  SinkFactory factory;
-  {
-    Schemes& registered = schemes();
-    const std::lock_guard lock{registered.mutex};
-    const auto found = registered.factories.find(url.scheme);
-    if (found != registered.factories.end()) factory = found->second;
-  }
-  if (!factory) {
-    refuse(fmt::format("the scheme '{}'", url.scheme),
-           fmt::format("known are {}", fmt::join(known_schemes(), ", ")));
-  }
-  return factory(url);
-}
-
-std::vector<std::string> known_schemes() {
-  Schemes& registered = schemes();
-  const std::lock_guard lock{registered.mutex};
-  std::vector<std::string> names;
-  names.reserve(registered.factories.size());
-  for (const auto& [name, factory] : registered.factories) names.push_back(name);
-  return names;
 }
 
 }  // namespace satchel

@@ -49,15 +49,3 @@ TEST_CASE("sink url: a password is refused and not repeated in the error") {
     CHECK(std::string{error.what()}.find("password") != std::string::npos);
   }
 }
-
-TEST_CASE("sink url: an unknown scheme lists those that are known") {
-  satchel::register_scheme("unit-test", [](const SinkUrl&) { return std::unique_ptr<satchel::Sink>{}; });
-  CHECK(satchel::make_sink("unit-test:") == nullptr);
-  try {
-    satchel::make_sink("gopher://h");
-    FAIL("accepted");
-  } catch (const satchel::InvalidOption& error) {
-    CHECK(std::string{error.what()}.find("gopher") != std::string::npos);
-    CHECK(std::string{error.what()}.find("unit-test") != std::string::npos);
-  }
-}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include "outbox/engine.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <string_view>
+#include <utility>
+
+namespace satchel::outbox {
+
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+// Part of a stop that is kept for closing the connection in an orderly way after the last receipt.
+constexpr int kFarewellShare = 4;
+
+Observer& silent_observer() {
+  static Observer observer;
+  return observer;
+}
+
+Observer& observer_of(const Options& options) {
+  return options.observer ? *options.observer : silent_observer();
+}
+
+// Devices that boot at the same fake time must not draw the same pauses: the device's name and true
+// randomness both go into the seed, so that either of them is enough.
+std::uint64_t jitter_seed(const Options& options, const Identity& identity) {
+  std::uint64_t seed = std::hash<std::string_view>{}(options.device_id);
+  for (const std::uint8_t byte : identity) seed = seed * 1'099'511'628'211ULL ^ byte;
+  std::uint64_t random = 0;
+  if (getrandom(&random, sizeof random, GRND_NONBLOCK) == static_cast<ssize_t>(sizeof random)) seed ^= random;
+  return seed;
+}
+
+}  // namespace
+
+Engine::Engine(std::shared_ptr<store::Store> store, std::unique_ptr<Sink> sink, Options options)
+    : options_{std::move(options)},
+      store_{std::move(store)},
+      sink_{std::move(sink)},
+      relay_{options_, relay::Relay::Ports{*store_, *sink_, *options_.clock, observer_of(options_)},
+             [this] { wake_.wake(); }, jitter_seed(options_, store_->identity())} {}
+
+Engine::~Engine() {
+  if (thread_.joinable()) thread_.detach();
+}
+
+void Engine::start() {
+  // The thread owns the engine as long as it runs, whatever becomes of the outbox. All signals are blocked in
+  // it: they are the application's, and a SIGPIPE from a broken connection must not end the process.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    thread_ = std::thread{[self = shared_from_this()] { self->run(); }};
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+bool Engine::stop(milliseconds drain, milliseconds patience) {
+  const BootTime deadline = options_.clock->now() + drain;
+  std::unique_lock lock{mutex_};
+  if (!stop_at_ || deadline < *stop_at_) stop_at_ = deadline;
+  const bool called_from_relay = runner_ == std::this_thread::get_id();
+  lock.unlock();
+  wake_.wake();
+  if (called_from_relay) return false;
+  lock.lock();
+  // Steady time, not the clock port: this bounds a thread that hangs, and a hung thread advances no test's
+  // clock.
+  if (!ended_changed_.wait_for(lock, patience, [this] { return ended_; })) return false;
+  const bool clean = ended_clean_;
+  std::thread done = std::exchange(thread_, {});
+  lock.unlock();
+  if (done.joinable()) done.join();
+  return clean;
+}
+
+void Engine::run() noexcept {
+  pthread_setname_np(pthread_self(), "satchel-relay");
+  {
+    const std::lock_guard lock{mutex_};
+    runner_ = std::this_thread::get_id();
+  }
+  std::optional<BootTime> deadline;
+  while (!(deadline = stop_deadline())) {
+    wake_.clear();
+    if (!relay_.step()) wait(std::nullopt);
+  }
+  const bool clean = drive_to_end(*deadline);
+  const std::lock_guard lock{mutex_};
+  runner_ = {};
+  ended_ = true;
+  ended_clean_ = clean;
+  ended_changed_.notify_all();
+}
+
+bool Engine::step() {
+  wake_.clear();
+  return relay_.step();
+}
+
+bool Engine::finish(milliseconds timeout) { return drive_to_end(options_.clock->now() + timeout); }
+
+bool Engine::drive_to_end(BootTime deadline) {
+  const auto left = [&] { return std::max(deadline - options_.clock->now(), BootTime::duration{0}); };
+  const BootTime farewell = deadline - left() / kFarewellShare;
+  relay_.drain();
+  while (!relay_.drained() && options_.clock->now() < farewell) {
+    wake_.clear();
+    if (!relay_.step()) wait(farewell);
+  }
+  const bool drained = relay_.drained();
+  relay_.finish(duration_cast<milliseconds>(left()));
+  return drained;
+}
+
+std::optional<BootTime> Engine::stop_deadline() const {
+  const std::lock_guard lock{mutex_};
+  return stop_at_;
+}
+
+void Engine::wait(std::optional<BootTime> limit) {
+  std::optional<BootTime> until = relay_.next_step();
+  if (limit && (!until || *limit < *until)) until = limit;
+  const std::array<int, 2> descriptors{wake_.descriptor(), store_->watch_descriptor()};
+  const std::size_t count = descriptors[1] == -1 ? 1 : 2;
+  options_.clock->wait(std::span{descriptors}.first(count), until);
+}
+
+}  // namespace satchel::outbox

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "outbox/wake.hpp"
+#include "relay/relay.hpp"
+#include "store/store.hpp"
+
+#include <satchel/options.hpp>
+#include <satchel/sink.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace satchel::outbox {
+
+/// A relay with all that it needs, and the thread that drives it. Shared by the outbox and by that thread, so
+/// that a thread which hangs in somebody's code can be left behind: it ends, and frees everything, when it
+/// gets out.
+///
+/// Thread-safe, except that `step` must not be called while the thread runs.
+class Engine : public std::enable_shared_from_this<Engine> {
+ public:
+  Engine(std::shared_ptr<store::Store> store, std::unique_ptr<Sink> sink, Options options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Starts the thread. Call once.
+  void start();
+
+  /// Asks the thread to take up nothing new and to end when all in flight is answered or `drain` is over, and
+  /// waits for that until `patience` is over; a thread that is still not out then is left to itself. True
+  /// when everything came to its end. May be called again. On the relay thread itself: asks only, false.
+  bool stop(std::chrono::milliseconds drain, std::chrono::milliseconds patience);
+
+  /// One round on the calling thread.
+  bool step();
+
+  /// Ends a relay that `step` drove: what `stop` does, without a thread.
+  bool finish(std::chrono::milliseconds timeout);
+
+  relay::Relay::Snapshot snapshot() const { return relay_.snapshot(); }
+
+ private:
+  void run() noexcept;
+  bool drive_to_end(BootTime deadline);
+  std::optional<BootTime> stop_deadline() const;
+  void wait(std::optional<BootTime> limit);
+
+  // Constant after construction, each with its own synchronisation or confined to the relay thread.
+  const Options options_;
+  const std::shared_ptr<store::Store> store_;
+  const std::unique_ptr<Sink> sink_;
+  Wake wake_;
+  relay::Relay relay_;
+  std::thread thread_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable ended_changed_;
+  // Guarded by mutex_.
+  std::optional<BootTime> stop_at_;
+  std::thread::id runner_;
+  bool ended_ = false;
+  bool ended_clean_ = false;
+};
+
+}  // namespace satchel::outbox

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+#include "base/fork.hpp"
+#include "base/validate.hpp"
+#include "outbox/engine.hpp"
+#include "outbox/transaction_state.hpp"
+#include "store/store.hpp"
+
+#include <satchel/outbox.hpp>
+#include <satchel/sink_url.hpp>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+namespace satchel {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// A destructor waits this long for a relay thread that hangs in somebody's code, then leaves it behind.
+constexpr milliseconds kPatience{5000};
+
+Options completed(Options options) {
+  if (!options.clock) options.clock = system_clock();
+  validate(options);
+  return options;
+}
+
+}  // namespace
+
+/// What an outbox is made of. Thread-safe.
+class Outbox::Core {
+ public:
+  Core(const std::string& path, Options wanted)
+      : options{completed(std::move(wanted))}, store{store::Store::open(path, options)} {}
+
+  void check(const char* operation) const { refuse_in_child(born, operation); }
+
+  // The engine, made from the sink when there is none yet. Call with mutex held.
+  outbox::Engine& engine_for(const char* operation);
+
+  std::shared_ptr<outbox::Engine> current_engine() {
+    const std::lock_guard lock{mutex};
+    return engine;
+  }
+
+  // Constant after construction.
+  const unsigned born = fork_generation();
+  const Options options;
+  const std::shared_ptr<store::Store> store;
+
+  std::mutex mutex;
+  // Guarded by mutex.
+  std::unique_ptr<Sink> sink;
+  std::shared_ptr<outbox::Engine> engine;
+  bool threaded = false;  // the engine has its thread
+  bool stopped = false;   // the sink is used up
+
+  std::mutex step_mutex;  // held by the one thread that is in `run_once`
+};
+
+outbox::Engine& Outbox::Core::engine_for(const char* operation) {
+  if (stopped) throw UsageError{operation, "this outbox was stopped", "open a new one to relay again"};
+  if (engine) return *engine;
+  if (!sink) throw UsageError{operation, "no sink", "attach one first"};
+  engine = std::make_shared<outbox::Engine>(store, std::move(sink), options);
+  return *engine;
+}
+
+Outbox::Outbox(const std::string& path, Options options)
+    : core_{std::make_shared<Core>(path, std::move(options))} {}
+
+Outbox::Outbox(Outbox&&) noexcept = default;
+
+Outbox& Outbox::operator=(Outbox&& other) noexcept {
+  if (this != &other) {
+    Outbox old{std::move(*this)};
+    core_ = std::move(other.core_);
+  }
+  return *this;
+}
+
+Outbox::~Outbox() {
+  if (!core_) return;
+  if (fork_generation() != core_->born) {
+    // The connections belong to the parent: closing them here would work on its file behind its back.
+    new std::shared_ptr<Core>(std::move(core_));
+    return;
+  }
+  // A copy, not under the lock: an observer may ask for the status meanwhile.
+  const std::shared_ptr<outbox::Engine> engine = core_->current_engine();
+  if (!engine) return;
+  if (core_->threaded) {
+    engine->stop(milliseconds{0}, kPatience);
+  } else {
+    engine->finish(milliseconds{0});
+  }
+}
+
+Transaction Outbox::begin() {
+  core_->check("begin");
+  return Transaction{std::make_unique<Transaction::State>(core_->store->begin())};
+}
+
+MessageId Outbox::enqueue(const Message& message) {
+  core_->check("enqueue");
+  if (store::Writing* open = core_->store->current_on_this_thread()) return open->enqueue(message);
+  return core_->store->save(message);
+}
+
+void Outbox::attach(std::unique_ptr<Sink> sink) {
+  core_->check("attach");
+  if (!sink) throw UsageError{"attach", "no sink", "pass one"};
+  const std::lock_guard lock{core_->mutex};
+  if (core_->sink || core_->engine || core_->stopped) {
+    throw UsageError{"attach", "this outbox has a sink already", "attach one sink, before start"};
+  }
+  core_->sink = std::move(sink);
+}
+
+void Outbox::attach(const std::string& url) { attach(make_sink(url)); }
+
+void Outbox::start() {
+  core_->check("start");
+  const std::lock_guard step_lock{core_->step_mutex};
+  const std::lock_guard lock{core_->mutex};
+  if (core_->threaded) return;
+  core_->engine_for("start").start();
+  core_->threaded = true;
+}
+
+bool Outbox::stop(milliseconds timeout) {
+  core_->check("stop");
+  timeout = std::max(timeout, milliseconds{0});
+  std::shared_ptr<outbox::Engine> engine;
+  bool threaded = false;
+  {
+    const std::lock_guard lock{core_->mutex};
+    engine = core_->engine;
+    threaded = core_->threaded;
+    if (engine) core_->stopped = true;
+  }
+  if (!engine) return true;
+  if (threaded) return engine->stop(timeout, timeout);
+  const std::lock_guard step_lock{core_->step_mutex};
+  return engine->finish(timeout);
+}
+
+bool Outbox::run_once() {
+  core_->check("run_once");
+  const std::lock_guard step_lock{core_->step_mutex};
+  outbox::Engine* engine = nullptr;
+  {
+    const std::lock_guard lock{core_->mutex};
+    if (core_->threaded)
+      throw UsageError{"run_once", "the relay thread runs", "use either start or run_once"};
+    engine = &core_->engine_for("run_once");
+  }
+  return engine->step();
+}
+
+Status Outbox::status() const {
+  core_->check("status");
+  const store::Counts counts = core_->store->counts();
+  Status status;
+  status.pending = counts.pending;
+  status.pending_is_bound = counts.pending_is_bound;
+  status.dead = counts.dead;
+  status.newest_row = counts.newest_row;
+  const std::lock_guard lock{core_->mutex};
+  status.running = core_->threaded && !core_->stopped;
+  if (!core_->engine) return status;
+  relay::Relay::Snapshot relay = core_->engine->snapshot();
+  status.in_flight = relay.in_flight;
+  status.unsettled = relay.unsettled;
+  status.delivered = relay.delivered;
+  status.retried = relay.retried;
+  status.expired = relay.expired;
+  status.leading = relay.leading;
+  status.sink = relay.sink;
+  status.sink_problem = std::move(relay.sink_problem);
+  status.failure = std::move(relay.failure);
+  return status;
+}
+
+std::vector<DeadLetter> Outbox::dead_letters(std::size_t limit, std::int64_t after) const {
+  core_->check("dead_letters");
+  return core_->store->dead_letters(limit, after);
+}
+
+bool Outbox::replay(const MessageId& id) {
+  core_->check("replay");
+  return core_->store->replay(id);
+}
+
+std::uint64_t Outbox::replay_all() {
+  core_->check("replay_all");
+  return core_->store->replay_all();
+}
+
+bool Outbox::discard(const MessageId& id) {
+  core_->check("discard");
+  return core_->store->discard(id);
+}
+
+Identity Outbox::identity() const { return core_->store->identity(); }
+
+}  // namespace satchel
