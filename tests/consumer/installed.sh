@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# installed.sh SOURCE BUILD COMPILER...: a program builds against the installed library, by pkg-config alone, static.
+# installed.sh SOURCE BUILD COMPILER...: a program builds against the installed library, by pkg-config alone.
 set -euo pipefail
 
 source=$1 build=$2
@@ -10,10 +10,6 @@ trap 'rm -rf "$work"' EXIT
 
 meson install -C "$build" --destdir "$work" --no-rebuild >"$work/log"
 pc=$(find "$work" -name satchel.pc)
-if ! find "$work" -name libsatchel.a | grep -q .; then
-  echo "the build has no static library"
-  exit 77
-fi
 if grep -E '/usr/lib|/usr/include|isystem' "$pc"; then
   echo "satchel.pc names a place of the machine that built it" >&2
   exit 1
@@ -24,7 +20,9 @@ prefix=$(sed -n 's/^prefix=//p' "$pc")
 sed -i "s,^prefix=.*,prefix=$work$prefix," "$pc"
 export PKG_CONFIG_PATH=${pc%/*}
 pkg-config --print-errors --exists satchel
-read -r -a flags <<<"$(pkg-config --static --cflags --libs satchel)"
+# Not --static: that asks for a static libcurl and all that it needs. A static satchel alone names its libraries anyway.
+read -r -a flags <<<"$(pkg-config --cflags --libs satchel)"
+export LD_LIBRARY_PATH=${PKG_CONFIG_PATH%/pkgconfig}
 
 "$@" -std=c++20 -Wall -Wextra -Wpedantic -Werror "$source/tests/consumer/main.cpp" "${flags[@]}" -o "$work/consumer"
 "$work/consumer" "$work/device.db" | grep -x 'plant/boiler/temperature = 71.5'
