@@ -44,7 +44,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// Ends a relay that `step` drove: what `stop` does, without a thread.
   bool finish(std::chrono::milliseconds timeout);
 
-  relay::Relay::Snapshot snapshot() const { return relay_.snapshot(); }
+  relay::Snapshot snapshot() const { return relay_.snapshot(); }
 
  private:
   void run() noexcept;

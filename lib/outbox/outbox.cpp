@@ -171,7 +171,7 @@ Status Outbox::status() const {
   const std::lock_guard lock{core_->mutex};
   status.running = core_->threaded && !core_->stopped;
   if (!core_->engine) return status;
-  relay::Relay::Snapshot relay = core_->engine->snapshot();
+  relay::Snapshot relay = core_->engine->snapshot();
   status.in_flight = relay.in_flight;
   status.unsettled = relay.unsettled;
   status.delivered = relay.delivered;
