@@ -56,9 +56,11 @@ std::vector<Header> decode_headers(std::string_view text) {
   if (!document.IsObject()) refuse("not a JSON object");
   std::vector<Header> headers;
   headers.reserve(document.MemberCount());
-  for (const auto& member : document.GetObject()) {
-    std::string name{member.name.GetString(), member.name.GetStringLength()};
-    std::string value = text_of(member.value, name);
+  // Counted: in C++20 comparing the iterators of rapidjson 1.1 is ambiguous, which clang warns about.
+  auto member = document.MemberBegin();
+  for (auto left = document.MemberCount(); left > 0; --left, ++member) {
+    std::string name{member->name.GetString(), member->name.GetStringLength()};
+    std::string value = text_of(member->value, name);
     headers.push_back({std::move(name), std::move(value)});
   }
   return headers;
