@@ -277,6 +277,8 @@ inline constexpr std::array kTransport{
     one(Cause::tls_ca_files, "CA certificates unusable", Verdict::blocked, "check the CA file and directory"),
     one(Cause::tls_version, "no common TLS version or cipher", Verdict::blocked,
         "the peer must offer TLS 1.2 or newer"),
+    one(Cause::tls_refused, "TLS refused by the peer", Verdict::blocked,
+        "check client certificate, host name and the peer's TLS versions"),
     one(Cause::tls_handshake, "TLS failed", Verdict::down, "check that the port speaks TLS"),
     one(Cause::credentials_unreadable, "credentials unreadable", Verdict::blocked,
         "check the file that holds them"),

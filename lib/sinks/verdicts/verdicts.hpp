@@ -68,6 +68,7 @@ enum class Cause : std::uint8_t {
   tls_client_refused,  ///< the peer wants a client certificate or does not accept ours
   tls_client_files,    ///< our certificate or key cannot be used
   tls_ca_files,        ///< our CA certificates cannot be used
+  tls_refused,         ///< the peer refuses the handshake and does not say why
   tls_version,         ///< no common TLS version or cipher
   tls_handshake,       ///< any other TLS failure
   // configuration and resources
