@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/clock.hpp>
+#include <satchel/message.hpp>
+#include <satchel/sink.hpp>
+#include <satchel/sink_url.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace satchel {
+
+enum class HttpMethod : std::uint8_t { post, put };
+
+enum class HttpVersion : std::uint8_t {
+  automatic,  ///< HTTP/2 where a TLS server offers it (ALPN), else HTTP/1.1
+  v1,         ///< HTTP/1.1 only
+  v2,         ///< HTTP/2 from the first byte, also without TLS
+};
+
+/// What a request's body is made of.
+enum class HttpBody : std::uint8_t {
+  raw,                     ///< the payload as it is, one message a request
+  cloudevents_binary,      ///< the payload as it is, the attributes as `ce-` headers
+  cloudevents_structured,  ///< one CloudEvents 1.0 JSON object
+  cloudevents_batch,       ///< a JSON array of them; only for servers that ask for it
+  json_array,              ///< a JSON array, one item a message
+  ndjson,                  ///< one JSON item a line
+};
+
+/// What an item of `json_array` and `ndjson` is.
+enum class HttpItem : std::uint8_t {
+  /// `{"id","topic","key","created","content_type","headers","payload"}`; a payload that is not JSON travels
+  /// as
+  /// `payload_text` or `payload_base64`.
+  envelope,
+  /// The payload itself, which must be JSON; one that is not is rejected. Ids, keys and headers do not
+  /// travel, so that receivers
+  /// cannot tell a copy.
+  payload,
+};
+
+/// How many messages share a request. Only for the body modes that carry several.
+struct HttpBatch {
+  /// 1 to 10,000. An outbox hands over `Options::window` messages at once: make that at least as large.
+  std::size_t max_count = 100;
+  /// Of the body before gzip; one larger message alone is still sent. 1 KiB to 64 MiB.
+  std::size_t max_bytes = 256U << 10U;
+  /// How long the first message waits for company. 0 to 1 h.
+  std::chrono::milliseconds linger{20};
+  HttpItem item = HttpItem::envelope;
+};
+
+/// Answer of `HttpOptions::credentials`: one of a token, a user name and password, or another scheme's whole
+/// `Authorization` value.
+struct HttpCredentials {
+  std::string bearer_token{};
+  std::string username{};
+  std::string password{};
+  std::string authorization{};
+};
+
+/// Certificates. Chain and host name are always verified; TLS 1.2 or newer.
+struct HttpTls {
+  /// CA certificates, PEM. Empty: the system's.
+  std::string ca_file{};
+  /// Client certificate and its key, PEM; both or none.
+  std::string certificate_file{};
+  std::string key_file{};
+};
+
+/// Signature by Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`), computed over the
+/// body as sent. Requests wait, as `down`, while the clock is not trusted: receivers refuse old timestamps.
+struct HttpSignature {
+  /// `whsec_` and 24 to 64 bytes in base64. Several: each signs, so that the receiver can change over.
+  std::vector<std::string> secrets{};
+  /// The same, one a line, read anew when the file has changed. Used when `secrets` is empty.
+  std::string secrets_file{};
+};
+
+/// Where to post and how. Checked when the sink is made (`InvalidOption`).
+struct HttpOptions {
+  /// `https://host/base/{topic}`: the topic takes the place of `{topic}`, percent-encoded, its slashes kept.
+  /// Without `{topic}` all messages go to one address. `http://` and `https://` only; no user, no password,
+  /// no fragment.
+  std::string url{};
+  HttpMethod method = HttpMethod::post;
+  HttpVersion version = HttpVersion::automatic;
+
+  HttpBody body = HttpBody::raw;
+  HttpBatch batch{};
+  /// CloudEvents `source`; empty: `/satchel/<identity>`.
+  std::string event_source{};
+  /// CloudEvents `type` of messages without a header `ce-type`.
+  std::string event_type{"satchel.message"};
+  /// Compress bodies of `gzip_min_bytes` and more, where that makes them smaller. The server has to take it.
+  bool gzip = false;
+  std::size_t gzip_min_bytes = 1024;  ///< 1 to 64 MiB
+
+  /// Sent with every request: `{"X-Tenant", "site-7"}`. They win over a message's header of that name.
+  std::vector<Header> headers{};
+  std::string user_agent{"satchel"};
+
+  /// Asked before every request, on the sink's network thread; what it throws is reported as `blocked`. Wins
+  /// over the options below.
+  std::function<HttpCredentials()> credentials{};
+  /// The first line of this file as bearer token, read anew when the file has changed.
+  std::string bearer_token_file{};
+  /// Basic authentication, with `password_file` (its first line, read anew when the file has changed) or
+  /// `password`.
+  std::string username{};
+  std::string password_file{};
+  std::string password{};
+  /// A token or a password over `http://` can be read on the way: needs this to be set, except to a loopback
+  /// address.
+  bool credentials_without_tls = false;
+
+  HttpTls tls{};
+  std::optional<HttpSignature> signature{};
+
+  /// Requests at once. 1 to 256.
+  std::size_t parallel = 8;
+  /// For name resolution, TCP and TLS together. 10 ms to 10 min.
+  std::chrono::milliseconds connect_timeout{10'000};
+  /// For a whole request, the connection included. 10 ms to 1 h.
+  std::chrono::milliseconds request_timeout{30'000};
+  /// A kept-alive connection is not used again after this long without a request, or this long in all, so
+  /// that changes of the name's address are followed. 1 s to 1 day.
+  std::chrono::seconds idle_connection{110};
+  std::chrono::seconds connection_lifetime{3600};
+
+  /// Longest `Retry-After` that is believed. 0 to 30 days.
+  std::chrono::milliseconds max_retry_after{3'600'000};
+  /// The rest of a longer response is not read; its status counts all the same. 0 to 64 MiB.
+  std::size_t max_response_bytes = 64U << 10U;
+  /// A response with more headers than this is a fault of the server. 1 KiB to 256 KiB.
+  std::size_t max_response_header_bytes = 32U << 10U;
+
+  /// `http://host:port`; empty: none, whatever the environment says.
+  std::string proxy{};
+
+  /// Tells the time for signatures and for `Retry-After` as a date; nothing: `system_clock()`.
+  std::shared_ptr<Clock> clock{};
+};
+
+/// Sends messages to an HTTP server: one request a message, or batches.
+///
+/// Every request carries `Idempotency-Key: "<id>"`, the same for every copy, because a request whose answer
+/// was lost is sent again, by the relay or by libcurl itself. A request for one message also carries
+/// `satchel-id`, `satchel-topic` (unless the address has it) and `satchel-key` (both percent-encoded like
+/// CloudEvents attributes), `satchel-created` (RFC 3339, if known), the content type and the message's
+/// headers, but for those that speak of the connection, of credentials or of the request itself (`Host`,
+/// `Content-Length`, `Authorization`, ...).
+///
+/// Redirects are not followed. A batch that the server rejects is halved until the message that it cannot
+/// take stands alone; the others are delivered. A message that failed before is sent alone.
+class HttpSink final : public Sink {
+ public:
+  /// Throws `InvalidOption`. Connects with the first message.
+  explicit HttpSink(HttpOptions options);
+  /// From `https://user@host:port/path/{topic}?name=value&...` or `http://...`. The names are those of
+  /// `HttpOptions`, `HttpBatch`
+  /// (`batch_count`, `batch_bytes`, `batch_linger`, `batch_item`), `HttpTls` and `HttpSignature`
+  /// (`signature_secrets_file`); `header.NAME` sets a static header, `query` the address's own query;
+  /// durations are in milliseconds, those of connections in seconds. Secrets come from `bearer_token_file`,
+  /// `password_file`, `signature_secrets_file`, or from the environment variables named by
+  /// `bearer_token_env`, `password_env`, `signature_secrets_env` (one a line). Throws `InvalidOption`.
+  static HttpSink from_url(const SinkUrl& url);
+  ~HttpSink() override;
+  HttpSink(HttpSink&&) noexcept;
+  HttpSink& operator=(HttpSink&&) noexcept;
+
+  void start(SinkEvents& events) override;
+  void resume() override;
+  void send(std::vector<Delivery> batch) override;
+  void reset() override;
+  /// Requests under way may end within `timeout`; what has not, is answered `down`. The network thread is
+  /// left behind when it hangs in name resolution or in a callback.
+  void stop(std::chrono::milliseconds timeout) noexcept override;
+  std::size_t capacity() const noexcept override;
+  /// `https://host:port/base/{topic}`, without the query.
+  std::string name() const override;
+
+ private:
+  class Worker;
+  std::shared_ptr<Worker> worker_;
+};
+
+}  // namespace satchel

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "sinks/http/secret_file.hpp"
+
+#include <satchel/http.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace satchel::http {
+
+/// Where a sink's secrets come from. One thread at a time; may take as long as the user's function does.
+class Credentials {
+ public:
+  explicit Credentials(const HttpOptions& options);
+
+  /// Value of `Authorization`; empty: none. Throws what the user's function throws, and `Error`; no secret is
+  /// in a text.
+  std::string authorization();
+
+  /// Keys of the signature. Throws `Error`.
+  std::vector<std::string> signing_keys();
+
+  /// The server refused them: files are read anew, changed or not.
+  void refused() noexcept;
+
+ private:
+  // Constant after construction.
+  const std::function<HttpCredentials()> function_;
+  const std::string username_;
+  const std::string password_;
+  std::vector<std::string> fixed_keys_;
+  // Network thread only.
+  std::optional<SecretFile> token_file_;
+  std::optional<SecretFile> password_file_;
+  std::optional<SecretFile> keys_file_;
+};
+
+}  // namespace satchel::http

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "sinks/outlet/outlet.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace satchel {
+
+void Outlet::expect(const std::vector<Delivery>& batch) {
+  const std::lock_guard lock{mutex_};
+  for (const Delivery& delivery : batch) owed_.emplace(delivery.claim, false);
+}
+
+void Outlet::on_the_wire(const std::vector<std::uint64_t>& claims) {
+  const std::lock_guard lock{mutex_};
+  for (const std::uint64_t claim : claims) {
+    if (const auto found = owed_.find(claim); found != owed_.end()) found->second = true;
+  }
+}
+
+template <typename Call>
+void Outlet::pass_on(Call call) noexcept {
+  const auto self = std::this_thread::get_id();
+  {
+    const std::lock_guard lock{mutex_};
+    if (closed_) return;
+    calls_.push_back(self);
+  }
+  call(*events_);
+  // Under the lock: whoever waits in close may take this object apart as soon as it has the lock.
+  const std::lock_guard lock{mutex_};
+  calls_.erase(std::find(calls_.begin(), calls_.end(), self));
+  quiet_.notify_all();
+}
+
+void Outlet::answer(std::vector<Receipt> receipts) noexcept {
+  {
+    const std::lock_guard lock{mutex_};
+    std::erase_if(receipts, [this](const Receipt& receipt) { return owed_.erase(receipt.claim) == 0; });
+  }
+  if (receipts.empty()) return;
+  pass_on([&](SinkEvents& events) { events.receipts(std::move(receipts)); });
+}
+
+void Outlet::up() noexcept {
+  pass_on([](SinkEvents& events) { events.up(); });
+}
+
+void Outlet::down(Receipt cause) noexcept {
+  pass_on([&](SinkEvents& events) { events.down(std::move(cause)); });
+}
+
+void Outlet::give_up(const std::string& reason) noexcept {
+  std::vector<Receipt> receipts;
+  {
+    const std::lock_guard lock{mutex_};
+    for (const auto& [claim, wire] : owed_) {
+      Receipt receipt = satchel::down(reason);
+      receipt.claim = claim;
+      receipt.exposed = wire;
+      receipts.push_back(std::move(receipt));
+    }
+    owed_.clear();
+  }
+  if (receipts.empty()) return;
+  pass_on([&](SinkEvents& events) { events.receipts(std::move(receipts)); });
+}
+
+void Outlet::close() noexcept {
+  std::unique_lock lock{mutex_};
+  closed_ = true;
+  const auto self = std::this_thread::get_id();
+  quiet_.wait(lock,
+              [&] { return std::all_of(calls_.begin(), calls_.end(), [&](auto id) { return id == self; }); });
+}
+
+}  // namespace satchel

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/sink.hpp>
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace satchel {
+
+/// What a sink with a thread of its own still owes the relay: lets exactly one receipt through for each
+/// delivery, and nothing after `close`. Any thread.
+class Outlet {
+ public:
+  explicit Outlet(SinkEvents& events) : events_{&events} {}
+
+  /// Receipts are owed for these from now on.
+  void expect(const std::vector<Delivery>& batch);
+  /// They may have reached the receiver from now on.
+  void on_the_wire(const std::vector<std::uint64_t>& claims);
+
+  /// Passes on those that are still owed.
+  void answer(std::vector<Receipt> receipts) noexcept;
+  void up() noexcept;
+  void down(Receipt cause) noexcept;
+
+  /// Answers everything that is still owed with `down`; later answers for them are swallowed.
+  void give_up(const std::string& reason) noexcept;
+  /// No event gets through after it returns; waits for one that is on its way, unless this is the thread that
+  /// sends it.
+  void close() noexcept;
+
+ private:
+  template <typename Call>
+  void pass_on(Call call) noexcept;
+
+  // Constant after construction.
+  SinkEvents* const events_;
+  // Own synchronisation.
+  std::mutex mutex_;
+  std::condition_variable quiet_;
+  // Guarded by mutex_.
+  /// True: on the wire.
+  std::unordered_map<std::uint64_t, bool> owed_;
+  std::vector<std::thread::id> calls_;
+  bool closed_ = false;
+};
+
+}  // namespace satchel
