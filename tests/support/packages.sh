@@ -9,7 +9,7 @@ build_packages=(
 )
 # What the examples and tests start besides.
 broker_packages=(mosquitto mosquitto-clients)
-test_packages=(doctest-dev openssl ccache)
+test_packages=(doctest-dev nginx openssl ccache)
 check_packages=(clang-14 clang-format-14 clang-tidy-14 git)
 
 # Prints those of the given Debian packages that are not installed.
@@ -49,12 +49,15 @@ need_packages() {
     return 1
   fi
   rm -f "$log"
+  if [[ -d /run/systemd/system && " ${missing[*]} " =~ \ (mosquitto|nginx)\  ]]; then
+    echo "Debian has started ${BASH_REMATCH[1]} as a service; satchel starts its own and does not need that one"
+  fi
 }
 
 # Where there is no apt-get: the libraries are Meson's to look for, the programs are looked for here.
 need_tools() {
   local tool missing=()
-  for tool in c++ meson ninja pkg-config mosquitto mosquitto_sub openssl; do
+  for tool in c++ meson ninja pkg-config mosquitto mosquitto_sub nginx openssl; do
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$tool" >/dev/null || missing+=("$tool")
   done
   [[ ${#missing[@]} -eq 0 ]] && return
