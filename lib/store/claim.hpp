@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "store/ages.hpp"
+#include "store/boots.hpp"
+#include "store/connection.hpp"
+#include "store/identity.hpp"
+
+#include <satchel/storage.hpp>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace satchel::store {
+
+/// Reads pending messages. Writes nothing and leaves no read open. Relay thread only.
+class Claims {
+ public:
+  explicit Claims(Connection& connection);
+
+  /// The rows that fit the query, without tombstones. `ranges` name their identities.
+  std::vector<StoredMessage> read(const ClaimQuery& query, const Present& present);
+
+  /// Re-reads what names and dates the rows. Call it after `read`, so that it is at least as new as the rows.
+  void name(std::vector<StoredMessage>& messages, const std::vector<IdentityRange>& ranges) const;
+
+  /// Tombstones met by `read` since the last `forget_tombstones`; bounded.
+  const std::vector<std::int64_t>& tombstones() const noexcept { return tombstones_; }
+  void forget_tombstones() noexcept { tombstones_.clear(); }
+
+  /// The SQL text of each kind of claim, for the tests of its query plan.
+  enum class Kind : std::uint8_t { plain, key, row };
+  static const char* sql(Kind kind, bool with_attempts) noexcept;
+
+ private:
+  StoredMessage decode(Statement& row, bool with_attempts, const Present& present);
+  void date(StoredMessage& message, Statement& row, const Present& present);
+  Moment first_seen(std::int64_t row, const Present& present);
+
+  Connection& connection_;
+  Statement any_attempts_;
+  std::array<std::unique_ptr<Statement>, 6> statements_;
+  Offsets offsets_;
+  std::vector<std::int64_t> tombstones_;
+  /// When rows without a time of their own were first seen; only those that can expire.
+  std::map<std::int64_t, std::int64_t> first_seen_;
+};
+
+}  // namespace satchel::store

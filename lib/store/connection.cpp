@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include "store/connection.hpp"
+
+#include "base/fork.hpp"
+#include "store/errors.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace satchel::store {
+namespace {
+
+// The relay does not sit out a foreign writer inside SQLite: it has to stay able to stop.
+constexpr std::chrono::milliseconds kRelayPatience{100};
+constexpr std::size_t kReaderCacheBytes = 64U << 10U;
+
+std::string ask(SQLite::Database& database, const std::string& pragma) {
+  Statement statement{database, pragma.c_str()};
+  return statement.step() ? std::string{statement.text(0)} : std::string{};
+}
+
+/// Sets a pragma and reads it back: an SQLite built without the feature ignores it silently.
+void set(SQLite::Database& database, const std::string& name, const std::string& value,
+         const std::string& expected) {
+  ask(database, "PRAGMA " + name + " = " + value);
+  const std::string got = ask(database, "PRAGMA " + name);
+  if (got == expected) return;
+  throw OpenError{"open " + database.getFilename(),
+                  fmt::format("this SQLite does not take PRAGMA {} = {} (it says '{}')", name, value, got),
+                  "use an SQLite built with its usual features"};
+}
+
+void set(SQLite::Database& database, const std::string& name, std::int64_t value) {
+  set(database, name, std::to_string(value), std::to_string(value));
+}
+
+int on_commit(void* file, sqlite3*, const char*, int frames) {
+  static_cast<SharedFile*>(file)->wal_frames.store(frames);
+  return SQLITE_OK;
+}
+
+}  // namespace
+
+struct Connection::Handles {
+  Handles(const std::string& path, const Options& options, int timeout_ms)
+      : database{path, SQLite::OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, timeout_ms, options.vfs} {}
+
+  SQLite::Database database;
+  Statement begin{database, "BEGIN IMMEDIATE"};
+  Statement commit{database, "COMMIT"};
+  Statement rollback{database, "ROLLBACK"};
+  Statement data_version{database, "PRAGMA data_version"};
+};
+
+Connection::Connection(const std::string& path, const Options& options, Role role, bool fresh)
+    : generation_{fork_generation()} {
+  const auto timeout =
+      role == Role::writer ? options.busy_timeout : std::min(options.busy_timeout, kRelayPatience);
+  handles_ = std::make_unique<Handles>(path, options, static_cast<int>(timeout.count()));
+  set_up(options, role, fresh);
+}
+
+Connection::~Connection() {
+  if (fork_generation() != generation_) static_cast<void>(handles_.release());
+}
+
+SQLite::Database& Connection::database() noexcept { return handles_->database; }
+sqlite3* Connection::handle() noexcept { return handles_->database.getHandle(); }
+
+void Connection::set_up(const Options& options, Role role, bool fresh) {
+  SQLite::Database& db = handles_->database;
+  sqlite3_extended_result_codes(handle(), 1);
+  int on = 1;
+  // The kept log is what lets outcomes be recorded on a full disk, also after a restart.
+  sqlite3_file_control(handle(), "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+  sqlite3_db_config(handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  sqlite3_db_config(handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  if (role != Role::writer) {
+    sqlite3_db_config(handle(), SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
+    sqlite3_db_config(handle(), SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+  }
+  if (fresh) {
+    set(db, "page_size", static_cast<std::int64_t>(options.page_size));
+    set(db, "auto_vacuum", 0);
+  }
+  if (ask(db, "PRAGMA journal_mode = WAL") != "wal") {
+    throw OpenError{
+        "open " + db.getFilename(), "the file cannot be put into WAL mode",
+        "close other programs that use it, and keep it on a local file system with shared memory"};
+  }
+  const auto cache =
+      role == Role::reader ? std::min(options.cache_bytes, kReaderCacheBytes) : options.cache_bytes;
+  const bool full = role == Role::writer && options.durability == Durability::full;
+  set_full(full);
+  set(db, "wal_autocheckpoint", 0);
+  set(db, "journal_size_limit", static_cast<std::int64_t>(options.checkpoint_bytes) * 2);
+  set(db, "cache_size", -static_cast<std::int64_t>(std::max<std::size_t>(cache / 1024, 16)));
+  set(db, "cache_spill", "OFF", "0");
+  set(db, "mmap_size", "0", ask(db, "PRAGMA mmap_size").empty() ? "" : "0");
+  set(db, "secure_delete", "FAST", "2");
+  set(db, "trusted_schema", "OFF", "0");
+  set(db, "temp_store", "MEMORY", "2");
+  page_size_ = static_cast<std::size_t>(std::stoull(ask(db, "PRAGMA page_size")));
+  if (role == Role::writer && options.max_file_bytes > 0) {
+    // Only here: recording outcomes must go on when the quota is used up. SQLite never goes below the present
+    // size.
+    const std::uint64_t pages = (options.max_file_bytes + page_size_ - 1) / page_size_;
+    ask(db, fmt::format("PRAGMA max_page_count = {}", std::min<std::uint64_t>(pages, 1'073'741'823)));
+  }
+}
+
+void Connection::count_frames(std::shared_ptr<SharedFile> file) {
+  file_ = std::move(file);
+  // The hook has one slot a connection. This one is our own connection, and nothing else tells the size of
+  // the log without a checkpoint; the application's own connections get no hook.
+  sqlite3_wal_hook(handle(), on_commit, file_.get());
+}
+
+void Connection::set_full(bool full) { set(handles_->database, "synchronous", full ? 2 : 1); }
+
+std::int64_t Connection::data_version() {
+  Use version{handles_->data_version};
+  return version->step() ? version->integer(0) : 0;
+}
+
+bool Connection::in_transaction() noexcept { return sqlite3_get_autocommit(handle()) == 0; }
+
+void Connection::begin() { handles_->begin.run(); }
+void Connection::commit() { handles_->commit.run(); }
+
+void Connection::rollback() noexcept {
+  if (fork_generation() != generation_ || !in_transaction()) return;
+  try {
+    handles_->rollback.run();
+  } catch (const SQLite::Exception&) {
+    // SQLite rolls back by itself at the next use of the connection when this failed.
+    handles_->rollback.reset();
+  }
+}
+
+}  // namespace satchel::store

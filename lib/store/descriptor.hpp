@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+namespace satchel::store {
+
+/// A file descriptor that does not live on in a forked child: an atfork handler closes it there, so that a
+/// child that outlives its parent keeps no lock alive. Closing in the child does not unlock in the parent.
+/// Confined to one thread at a time.
+class Descriptor {
+ public:
+  Descriptor() noexcept = default;
+  /// Takes over `fd`; -1 is none.
+  explicit Descriptor(int fd);
+  ~Descriptor();
+  Descriptor(Descriptor&& other) noexcept;
+  Descriptor& operator=(Descriptor&& other) noexcept;
+
+  int get() const noexcept { return fd_; }
+  bool valid() const noexcept { return fd_ >= 0; }
+  void close() noexcept;
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace satchel::store

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#include "base/validate.hpp"
+#include "store/boots.hpp"
+#include "store/errors.hpp"
+#include "store/place.hpp"
+#include "store/schema.hpp"
+#include "store/store.hpp"
+#include "store/writer.hpp"
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace satchel::store {
+namespace {
+
+/// A file name inside a URI.
+std::string escaped(const std::string& path) {
+  std::string text;
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '/' || c == '.' || c == '-' || c == '_';
+    text += plain ? std::string{c} : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return text;
+}
+
+void tell(const Options& options, const std::string& text) {
+  if (options.observer) options.observer->notice(text);
+}
+
+void give_notices(const Options& options) {
+  for (const std::string& text : notices_about(sqlite3_libversion_number())) tell(options, text);
+  if (SQLite::getLibVersionNumber() != sqlite3_libversion_number()) {
+    tell(options,
+         "two copies of SQLite are linked into this process. Closing a file through one drops the locks of "
+         "the other, which can "
+         "lose commits: link SQLiteCpp and satchel against the same SQLite.");
+  }
+}
+
+bool has_any_table(SQLite::Database& database) {
+  Statement any{database, "SELECT 1 FROM sqlite_schema LIMIT 1"};
+  return any.step();
+}
+
+void refuse_newer(const std::string& path, const std::optional<SchemaVersion>& found) {
+  if (!found || found->compatible <= kSchemaVersion) return;
+  throw SchemaTooNew{
+      "open " + path,
+      fmt::format("the file has schema {} and needs a satchel that knows {}; this one knows {}",
+                  found->version, found->compatible, kSchemaVersion),
+      "update the firmware, or open the file that belongs to this version; the file was not changed"};
+}
+
+}  // namespace
+
+/// One opening, step by step. What it made it takes away again unless it comes to its end.
+struct Store::Opening {
+  Opening(const std::string& path, const Options& wanted) : options{wanted}, place{survey(path)} {}
+  ~Opening() {
+    if (done) return;
+    writer.reset();
+    // Under the opening lock, and only a file that this opening has made and nobody has put a table into.
+    if (made_database && !has_tables) {
+      for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((place.path + suffix).c_str());
+    }
+    if (made_relay_file) ::unlink(place.relay_path.c_str());
+  }
+  Opening(const Opening&) = delete;
+  Opening& operator=(const Opening&) = delete;
+
+  void lock();
+  void make_database();
+  void connect();
+  void prepare();
+  void write_preparations(const std::optional<RelayRecord>& record);
+  void forget_record(const RelayRecord& record, std::int64_t newest);
+  bool up_to_date(const std::optional<RelayRecord>& record, const std::string& boot_id);
+
+  Options options;
+  Place place;
+  std::shared_ptr<Clock> clock;
+  std::optional<RelayFile> relay_file;
+  std::unique_ptr<Connection> writer;
+  Identity origin{};
+  std::int64_t machine = 0;
+  std::int64_t boot = 0;
+  bool made_relay_file = false;
+  bool made_database = false;
+  bool has_tables = false;
+  bool done = false;
+};
+
+void Store::Opening::lock() {
+  const auto timeout = std::max(options.busy_timeout, std::chrono::milliseconds{100});
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    relay_file.emplace(place.relay_path);
+    made_relay_file = relay_file->made();
+    if (!relay_file->lock(RelayByte::opening, timeout)) {
+      throw BusyError{"open " + place.path, "another process is opening the file and does not come to an end",
+                      "try again; if it stays so, look for a stopped process that has the -relay file open"};
+    }
+    if (relay_file->current()) return;
+    // Another opening failed and took its file away between our open and our lock.
+  }
+  throw OpenError{"open " + place.path, "the relay file " + place.relay_path + " is deleted again and again",
+                  "do not let another program delete it"};
+}
+
+void Store::Opening::make_database() {
+  struct stat status {};
+  if (::stat(place.path.c_str(), &status) == 0) {
+    refuse_hard_link(place.path);
+    return;
+  }
+  // Made by SQLite itself with the mode of the relay file, 0600: descriptors of our own on a database file
+  // are dangerous, and the process's umask belongs to the application.
+  const std::string uri = "file:" + escaped(place.path) + "?modeof=" + escaped(place.relay_path);
+  const SQLite::Database database{uri, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_URI, 0,
+                                  options.vfs};
+  made_database = true;
+}
+
+void Store::Opening::connect() {
+  const std::string& path = place.path;
+  bool fresh = false;
+  {
+    // Before anything is written: a file that is not ours to change is left exactly as it is.
+    SQLite::Database look{path, SQLite::OPEN_READWRITE, static_cast<int>(options.busy_timeout.count()),
+                          options.vfs};
+    int on = 1;
+    sqlite3_file_control(look.getHandle(), "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+    sqlite3_db_config(look.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    if (sqlite3_db_readonly(look.getHandle(), "main") == 1) {
+      throw OpenError{"open " + path, "the file can only be read",
+                      "make the file and its directory writable for this user, and the file system writable"};
+    }
+    const char* name = sqlite3_db_filename(look.getHandle(), "main");
+    if (name == nullptr || place.path != name) {
+      throw OpenError{"open " + path, fmt::format("SQLite opens it as '{}'", name == nullptr ? "" : name),
+                      "use a VFS that keeps files where they are named"};
+    }
+    fresh = !has_any_table(look);
+    has_tables = !fresh;
+    refuse_newer(path, read_schema_version(look));
+  }
+  writer = std::make_unique<Connection>(path, options, Role::writer, fresh && made_database);
+}
+
+bool Store::Opening::up_to_date(const std::optional<RelayRecord>& record, const std::string& boot_id) {
+  SQLite::Database& database = writer->database();
+  const std::optional<SchemaVersion> version = read_schema_version(database);
+  if (!version || version->version < kSchemaVersion) return false;
+  const std::optional<Boot> known = find_boot(database, boot_id);
+  if (!known || (!known->wall_offset && clock->wall().trusted)) return false;
+  if (options.durability == Durability::relaxed) {
+    Statement relaxed{database, "SELECT value FROM satchel_state WHERE name = 'relaxed_writers'"};
+    if (!relaxed.step() || relaxed.integer(0) == 0) return false;
+  }
+  boot = known->number;
+  origin = read_origin(database);
+  return reason_for_new_range(read_ranges(database), newest_row(database), origin, machine, record).empty();
+}
+
+void Store::Opening::prepare() {
+  const std::optional<RelayRecord> record = relay_file->read();
+  const std::string boot_id = clock->boot_id();
+  machine = machine_hash(options.device_id);
+  // An opening that finds everything in place writes nothing.
+  if (up_to_date(record, boot_id)) return;
+  write_preparations(record);
+}
+
+void Store::Opening::write_preparations(const std::optional<RelayRecord>& record) {
+  SQLite::Database& database = writer->database();
+  std::string reason;
+  std::int64_t newest = 0;
+  {
+    Immediate transaction{*writer};
+    refuse_newer(place.path, read_schema_version(database));
+    migrate(database, migrations(), kSchemaCompatible);
+    const Boot current = add_boot(database, clock->boot_id());
+    boot = current.number;
+    if (const auto offset = trusted_offset(*clock); offset && !current.wall_offset)
+      note_wall_offset(database, boot, *offset);
+    if (options.durability == Durability::relaxed) {
+      Statement{database, "UPDATE satchel_state SET value = 1 WHERE name = 'relaxed_writers'"}.run();
+    }
+    origin = read_origin(database);
+    newest = newest_row(database);
+    reason = reason_for_new_range(read_ranges(database), newest, origin, machine, record);
+    if (!reason.empty()) begin_range(database, newest, machine, reason);
+    transaction.commit();
+  }
+  has_tables = true;
+  if (made_database) sync_directory(place.path);
+  if (record && reason == "restored") forget_record(*record, newest);
+  if (reason == "restored" || reason == "cloned") {
+    tell(options,
+         fmt::format("messages from row {} on have a new identity: the file was {}", newest + 1, reason));
+  }
+}
+
+void Store::Opening::forget_record(const RelayRecord& record, std::int64_t newest) {
+  // What it remembers is answered by the new range; left as it is, it would ask for one at every opening.
+  // Somebody who has the leader's lock writes it anew by himself.
+  if (!relay_file->try_lock(RelayByte::leader)) return;
+  RelayRecord answered = record;
+  ++answered.sequence;
+  answered.highest_sent = newest;
+  answered.in_flight.clear();
+  relay_file->write(answered);
+  relay_file->unlock(RelayByte::leader);
+}
+
+std::shared_ptr<Store> Store::open(const std::string& path, const Options& options) {
+  validate(options);
+  Opening opening{path, options};
+  opening.clock = options.clock ? options.clock : system_clock();
+  try {
+    opening.lock();
+    opening.make_database();
+    opening.connect();
+    opening.prepare();
+  } catch (const SQLite::Exception& failure) {
+    throw_open_error("open " + opening.place.path, failure);
+  }
+  Site site;
+  site.path = opening.place.path;
+  site.relay_path = opening.place.relay_path;
+  site.wal_path = opening.place.path + "-wal";
+  site.options = options;
+  site.clock = opening.clock;
+  site.file = shared_file(opening.place.path);
+  site.origin = opening.origin;
+  site.machine = opening.machine;
+  site.boot = opening.boot;
+  const auto page = static_cast<std::int64_t>(opening.writer->page_size());
+  site.checkpoint_frames =
+      std::max<std::int64_t>(1, static_cast<std::int64_t>(options.checkpoint_bytes) / page);
+  site.max_wal_frames =
+      std::max(site.checkpoint_frames, static_cast<std::int64_t>(options.max_wal_bytes) / page);
+  opening.writer->count_frames(site.file);
+  give_notices(options);
+  auto writer = std::make_unique<Writer>(std::move(opening.writer), options.max_file_bytes > 0);
+  std::shared_ptr<Store> store{new Store{std::move(site), std::move(writer)}};
+  opening.done = true;
+  return store;
+}
+
+}  // namespace satchel::store

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+#include "store/place.hpp"
+
+#include <satchel/error.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <fmt/core.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace satchel::store {
+namespace {
+
+[[noreturn]] void refuse(const std::string& path, const std::string& problem, const std::string& hint,
+                         int error = 0) {
+  throw OpenError{"open " + path,
+                  error == 0 ? problem : problem + ": " + std::generic_category().message(error), hint,
+                  error};
+}
+
+/// The absolute path without symbolic links; empty when it leads nowhere.
+std::string resolved(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> real{::realpath(path.c_str(), nullptr), std::free};
+  return real ? std::string{real.get()} : std::string{};
+}
+
+void check_name(const std::string& path) {
+  if (path.empty()) refuse("database", "the path is empty", "name the database file");
+  if (path.find('\0') != std::string::npos)
+    refuse("database", "the path contains a NUL byte", "name the database file");
+  if (path == ":memory:") refuse(path, "a database in memory cannot keep messages", "name a file");
+  if (path.starts_with("file:")) refuse(path, "URIs are not supported", "give the plain path of the file");
+  if (path.back() == '/') refuse(path, "the path names a directory", "name a file in it");
+}
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+void check_directory(const std::string& path, const std::string& directory) {
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0) {
+    const int error = errno;
+    if (error == ENOENT) {
+      refuse(path, "the directory " + directory + " does not exist", "create the directory first", error);
+    }
+    refuse(path, "the directory " + directory + " cannot be reached", "check the path and the rights on it",
+           error);
+  }
+  if (!S_ISDIR(status.st_mode)) refuse(path, directory + " is not a directory", "check the path");
+  struct statfs system {};
+  if (::statfs(directory.c_str(), &system) == 0) {
+    const std::string unfit = unfit_file_system(static_cast<std::int64_t>(system.f_type));
+    if (!unfit.empty()) {
+      refuse(
+          path,
+          directory + " is on " + unfit + ", whose locks and shared memory SQLite's WAL mode cannot rely on",
+          "keep the database on a local file system");
+    }
+  }
+  if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+    refuse(path, "the directory " + directory + " is not writable",
+           "satchel keeps -wal, -shm and -relay beside the file: make the directory writable for this user",
+           errno);
+  }
+}
+
+void check_file(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0)
+    refuse(path, "the file cannot be examined", "check the rights on it", errno);
+  if (S_ISDIR(status.st_mode)) refuse(path, "the path names a directory", "name a file in it");
+  if (!S_ISREG(status.st_mode)) refuse(path, "this is not a regular file", "name a regular file");
+  refuse_hard_link(path);
+  if (::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) != 0) {
+    refuse(path, "the file is read-only or not accessible for this user",
+           "make the file readable and writable for this user, and the file system writable", errno);
+  }
+}
+
+}  // namespace
+
+std::string unfit_file_system(std::int64_t magic) {
+  static constexpr std::array<std::pair<std::uint32_t, std::string_view>, 7> unfit{{
+      {0x6969, "NFS"},
+      {0x517B, "SMB"},
+      {0xFF534D42, "CIFS"},
+      {0xFE534D42, "SMB 2"},
+      {0x01021997, "9p"},
+      {0x65735546, "FUSE or virtiofs"},
+      {0x786F4256, "a VirtualBox shared folder"},
+  }};
+  // statfs has a signed magic on some platforms: only the low 32 bits count.
+  for (const auto& [known, name] : unfit) {
+    if (static_cast<std::uint32_t>(magic) == known) return std::string{name};
+  }
+  return {};
+}
+
+void refuse_hard_link(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0)
+    refuse(path, "the file cannot be examined", "check the rights on it", errno);
+  if (status.st_nlink <= 1) return;
+  refuse(path, fmt::format("the file has {} names (hard links)", status.st_nlink),
+         "its -wal and -relay belong to one name: remove the other links, or use a copy");
+}
+
+Place survey(const std::string& path) {
+  check_name(path);
+  check_directory(path, directory_of(path));
+  Place place;
+  place.path = resolved(path);
+  place.exists = !place.path.empty();
+  if (place.exists) {
+    check_file(place.path);
+    check_directory(path, directory_of(place.path));
+  } else {
+    struct stat link {};
+    if (::lstat(path.c_str(), &link) == 0) {
+      refuse(path, "this symbolic link leads nowhere", "create its target or name the file itself");
+    }
+    if (errno != ENOENT) refuse(path, "the path cannot be used", "check the path", errno);
+    const std::string directory = resolved(directory_of(path));
+    place.path = (directory == "/" ? "" : directory) + "/" + path.substr(path.rfind('/') + 1);
+  }
+  place.relay_path = place.path + "-relay";
+  const std::size_t name = place.relay_path.size() - place.relay_path.rfind('/') - 1;
+  if (name + 2 > NAME_MAX)
+    refuse(path, "the name of the file is too long", "use a name of at most 240 bytes");
+  return place;
+}
+
+void sync_directory(const std::string& path) noexcept {
+  const int fd = ::open(directory_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
+
+std::int64_t machine_hash(const std::string& device_id) {
+  std::ifstream file{"/etc/machine-id"};
+  std::string text{std::istreambuf_iterator<char>{file}, std::istreambuf_iterator<char>{}};
+  text.push_back('\0');
+  text += device_id;
+  // FNV-1a: it only has to differ, nobody gains by a collision.
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char byte : text) {
+    hash ^= static_cast<unsigned char>(byte);
+    hash *= 0x100000001b3U;
+  }
+  return static_cast<std::int64_t>(hash);
+}
+
+std::vector<std::string> notices_about(int sqlite_version) {
+  std::vector<std::string> notices;
+  const std::string name = fmt::format("SQLite {}.{}.{}", sqlite_version / 1'000'000,
+                                       sqlite_version / 1000 % 1000, sqlite_version % 1000);
+  const bool reset_fixed = sqlite_version >= 3'051'003 ||
+                           (sqlite_version >= 3'050'007 && sqlite_version < 3'051'000) ||
+                           (sqlite_version >= 3'044'006 && sqlite_version < 3'045'000);
+  if (!reset_fixed) {
+    notices.push_back(
+        name +
+        " can lose committed pages when two connections checkpoint at once (fixed in 3.51.3, 3.50.7 and "
+        "3.44.6). "
+        "satchel allows one checkpoint at a time and commits a frame right before each, which prevents it; "
+        "other "
+        "programs that write to the file (the sqlite3 shell, scripts) must set PRAGMA wal_autocheckpoint=0.");
+  }
+  if (sqlite_version < 3'050'002) {
+    notices.push_back(
+        name +
+        " can lose commits after ROLLBACK TO in a transaction that spilled its cache (fixed in 3.50.2). "
+        "satchel "
+        "keeps PRAGMA cache_spill off on its connections; leave it so, and set it on your own.");
+  }
+  return notices;
+}
+
+}  // namespace satchel::store

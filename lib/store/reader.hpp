@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "store/connection.hpp"
+#include "store/store.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace satchel::store {
+
+/// Pending messages are counted one by one up to this number; beyond it the span of their ids is told.
+inline constexpr std::uint64_t kCountedExactly = 100'000;
+
+/// Counts what the file holds.
+Counts count(Connection& reader);
+
+/// Dead letters with ids above `after`, in ascending order, at most `limit`.
+std::vector<DeadLetter> list_dead(Connection& reader, std::size_t limit, std::int64_t after);
+
+}  // namespace satchel::store

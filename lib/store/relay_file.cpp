@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#include "store/relay_file.hpp"
+
+#include "store/errors.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <thread>
+#include <utility>
+
+namespace satchel::store {
+namespace {
+
+// Two slots, far enough apart for the longest record. The first page of each is reserved when the file is
+// made, so that a record of usual size can still be written on a full disk.
+constexpr off_t kFirstSlot = 4096;
+constexpr off_t kSlotDistance = off_t{1} << 20U;
+constexpr std::size_t kReservedBytes = 4096;
+
+off_t slot_offset(std::uint64_t sequence) {
+  return kFirstSlot + kSlotDistance * static_cast<off_t>(sequence % 2);
+}
+
+struct flock one_byte(RelayByte byte, short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(byte);
+  lock.l_len = 1;
+  return lock;
+}
+
+/// Reads until `size` bytes are there or the file ends.
+std::string read_at(int fd, off_t offset, std::size_t size) {
+  std::string bytes(size, '\0');
+  std::size_t got = 0;
+  while (got < size) {
+    const ssize_t n = ::pread(fd, bytes.data() + got, size - got, offset + static_cast<off_t>(got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_system_error("read the relay file", "pread failed", errno);
+    if (n == 0) break;
+    got += static_cast<std::size_t>(n);
+  }
+  bytes.resize(got);
+  return bytes;
+}
+
+/// 0, or the errno of the failure.
+int write_at(int fd, off_t offset, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), offset);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+    offset += static_cast<off_t>(n);
+  }
+  return 0;
+}
+
+std::optional<RelayRecord> read_slot(int fd, off_t offset) {
+  const std::string header = read_at(fd, offset, kReservedBytes);
+  const std::optional<std::size_t> size = record_size(header);
+  if (!size) return std::nullopt;
+  return decode(*size <= header.size() ? header : read_at(fd, offset, *size));
+}
+
+}  // namespace
+
+RelayFile::RelayFile(std::string path) : path_{std::move(path)} {
+  int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  made_ = fd >= 0;
+  if (fd < 0 && errno == EEXIST) fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    const int error = errno;
+    if (error == ENOSPC || error == EDQUOT)
+      throw_system_error("open " + path_, "cannot make the relay file", error);
+    throw OpenError{"open " + path_, "cannot make the relay file: " + std::generic_category().message(error),
+                    "satchel keeps this file beside the database: make the directory writable for this user, "
+                    "and the name free",
+                    error};
+  }
+  descriptor_ = Descriptor{fd};
+  if (made_) reserve_slots();
+}
+
+void RelayFile::reserve_slots() const {
+  for (const std::uint64_t slot : {0U, 1U}) {
+    const int error = ::posix_fallocate(descriptor_.get(), slot_offset(slot), kReservedBytes);
+    if (error == 0 || error == EOPNOTSUPP || error == EINVAL) continue;
+    ::unlink(path_.c_str());
+    throw_system_error("open " + path_, "cannot make the relay file", error);
+  }
+}
+
+bool RelayFile::current() const noexcept {
+  struct stat mine {};
+  struct stat there {};
+  if (::fstat(descriptor_.get(), &mine) != 0 || ::stat(path_.c_str(), &there) != 0) return false;
+  return mine.st_nlink > 0 && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+}
+
+bool RelayFile::try_lock(RelayByte byte) {
+  struct flock lock = one_byte(byte, F_WRLCK);
+  int result = 0;
+  do {
+    result = ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return true;
+  if (errno == EAGAIN || errno == EACCES) return false;
+  throw_system_error("lock " + path_, "the file system refuses locks", errno);
+}
+
+bool RelayFile::lock(RelayByte byte, std::chrono::milliseconds timeout) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  std::chrono::milliseconds pause{1};
+  while (!try_lock(byte)) {
+    if (std::chrono::steady_clock::now() >= until) return false;
+    std::this_thread::sleep_for(pause);
+    if (pause < std::chrono::milliseconds{16}) pause *= 2;
+  }
+  return true;
+}
+
+void RelayFile::unlock(RelayByte byte) noexcept {
+  struct flock lock = one_byte(byte, F_UNLCK);
+  ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock);
+}
+
+std::optional<RelayRecord> RelayFile::read() const {
+  std::optional<RelayRecord> newest;
+  for (const std::uint64_t slot : {0U, 1U}) {
+    std::optional<RelayRecord> found = read_slot(descriptor_.get(), slot_offset(slot));
+    if (found && (!newest || found->sequence > newest->sequence)) newest = std::move(found);
+  }
+  return newest;
+}
+
+void RelayFile::write(const RelayRecord& record) const {
+  const int fd = descriptor_.get();
+  const off_t offset = slot_offset(record.sequence);
+  int error = write_at(fd, offset, encode(record, static_cast<std::size_t>(kSlotDistance)));
+  if (error == ENOSPC || error == EDQUOT) {
+    // Better a record that forgets some suspects than no delivery until somebody frees space.
+    error = write_at(fd, offset, encode(record, kReservedBytes));
+  }
+  if (error != 0) throw_system_error("note what is in flight", "cannot write " + path_, error);
+}
+
+void touch_relay_file(const std::string& path, bool as_writer) noexcept {
+  const int fd = ::open(path.c_str(), (as_writer ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+  if (fd >= 0) ::close(fd);
+}
+
+}  // namespace satchel::store

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "store/descriptor.hpp"
+#include "store/relay_record.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace satchel::store {
+
+/// The bytes of `<file>-relay` that are locked, each for one purpose.
+enum class RelayByte : std::uint8_t {
+  leader = 0,      ///< held by the one relay of the database
+  checkpoint = 1,  ///< held around a checkpoint, from the frame committed right before it
+  opening = 2,     ///< held while the database is made or migrated
+};
+
+/// One opening of `<file>-relay`. Its locks are the kernel's, belong to this opening alone (also against
+/// others in this process) and end with it. One thread at a time.
+class RelayFile {
+ public:
+  /// Opens the file or makes it with mode 0600. Throws `OpenError` or `FullError`.
+  explicit RelayFile(std::string path);
+
+  /// True when this opening made the file.
+  bool made() const noexcept { return made_; }
+  const std::string& path() const noexcept { return path_; }
+  /// False when the path no longer leads to the opened file: it was deleted or replaced.
+  bool current() const noexcept;
+
+  /// Locks one byte; false when somebody else has it. Throws `StorageError`.
+  bool try_lock(RelayByte byte);
+  /// The same, trying until `timeout` has passed.
+  bool lock(RelayByte byte, std::chrono::milliseconds timeout);
+  void unlock(RelayByte byte) noexcept;
+
+  /// The newest whole record; nothing when there is none. Throws `StorageError`.
+  std::optional<RelayRecord> read() const;
+  /// Writes the record into the slot that does not hold the newest one. `record.sequence` has to be greater
+  /// than that of every earlier record. Throws `FullError`, `StorageError`; the earlier record is then still
+  /// there.
+  void write(const RelayRecord& record) const;
+
+ private:
+  void reserve_slots() const;
+
+  std::string path_;
+  bool made_ = false;
+  Descriptor descriptor_;
+};
+
+/// Tells every watcher of the file that there is something to take up, without a write: opens and closes it.
+/// `as_writer` also tells those who wait for the leader's lock.
+void touch_relay_file(const std::string& path, bool as_writer) noexcept;
+
+}  // namespace satchel::store

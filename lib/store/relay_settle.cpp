@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "store/errors.hpp"
+#include "store/relay_side.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace satchel::store {
+namespace {
+
+/// After this long a foreign writer that keeps the lock is a failure worth a report. Until then it is just
+/// another turn to wait for.
+constexpr std::chrono::milliseconds kBusyPause{50};
+
+bool contains(const std::vector<std::int64_t>& sorted, std::int64_t row) {
+  return std::binary_search(sorted.begin(), sorted.end(), row);
+}
+
+std::vector<std::int64_t> rows_of(const Settlement& settlement) {
+  std::vector<std::int64_t> rows = settlement.delivered;
+  rows.insert(rows.end(), settlement.expired.begin(), settlement.expired.end());
+  for (const Failure& failure : settlement.failures) rows.push_back(failure.row);
+  for (const Death& death : settlement.deaths) rows.push_back(death.row);
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+}  // namespace
+
+bool RelaySide::settle(const Settlement& settlement) {
+  if (!leading() || lost_) lose("settle");
+  if (settlement.size() == 0) return true;
+  if (!enter_gate()) return false;
+  Turn turn{site_.file->gate};
+  // Taken before the commit: the frames of this commit are what protects the checkpoint.
+  std::optional<CheckpointRight> right;
+  if (checkpoint_due(*site_.file, site_.checkpoint_frames)) right.emplace(site_.file, site_.relay_path);
+  bool committing = false;
+  try {
+    Immediate transaction{connection_};
+    if (settler_.epoch() != epoch_) lose("settle");
+    record_outcomes(settlement);
+    committing = true;
+    transaction.commit();
+  } catch (const SQLite::Exception& failure) {
+    const int code = code_of(failure);
+    if (primary(code) == SQLITE_BUSY && give_way(code)) return false;
+    if (committing && primary(code) == SQLITE_IOERR) {
+      unknown_ = rows_of(settlement);
+      throw OutcomeUnknown{"settle", std::string{"I/O error in the commit: "} + failure.what(),
+                           "the same outcomes are recorded again; check the storage device", code};
+    }
+    throw_error("settle", failure);
+  }
+  busy_since_.reset();
+  busy_retry_.reset();
+  unknown_.clear();
+  claims_.forget_tombstones();
+  forget_settled(settlement);
+  if (right && *right) checkpoint_after_commit(*right, turn, false);
+  return true;
+}
+
+void RelaySide::record_outcomes(const Settlement& settlement) {
+  const Present now = present();
+  const std::int64_t removed = settler_.delivered(settlement.delivered);
+  count_vanished(settlement, removed);
+  settler_.expired(settlement.expired);
+  for (const Failure& failure : settlement.failures) settler_.failed(failure, now);
+  if (!settlement.deaths.empty()) {
+    const std::vector<IdentityRange> ranges = read_ranges(connection_.database());
+    for (const Death& death : settlement.deaths) settler_.died(death, identity_of(ranges, death.row), now);
+  }
+  settler_.sweep(claims_.tombstones());
+  if (const auto offset = wants_wall_offset() ? trusted_offset(*site_.clock) : std::nullopt) {
+    note_wall_offset(connection_.database(), site_.boot, *offset);
+  }
+}
+
+void RelaySide::count_vanished(const Settlement& settlement, std::int64_t removed) {
+  if (removed == static_cast<std::int64_t>(settlement.delivered.size())) return;
+  // Only rows that were noted as in flight and not settled since can have been taken by somebody else; a row
+  // that is settled twice, or again after an unknown outcome, was our own doing.
+  std::int64_t expected = 0;
+  for (const std::int64_t row : settlement.delivered) {
+    if (contains(record_.in_flight, row) && !contains(unknown_, row)) ++expected;
+  }
+  settler_.count("vanished", expected - removed);
+}
+
+void RelaySide::forget_settled(const Settlement& settlement) {
+  const std::vector<std::int64_t> settled = rows_of(settlement);
+  std::vector<std::int64_t> left;
+  std::set_difference(record_.in_flight.begin(), record_.in_flight.end(), settled.begin(), settled.end(),
+                      std::back_inserter(left));
+  if (left.size() == record_.in_flight.size()) return;
+  record_.in_flight = std::move(left);
+  if (settlement.failures.empty()) return;
+  // A failed message stays in the file and is not in flight any more: it must not be blamed for a later
+  // crash. For rows that are gone the note need not be written anew.
+  try {
+    write_record();
+  } catch (const StorageError&) {
+    // The outcomes are committed; the note is only a hint for the next relay.
+  }
+}
+
+bool RelaySide::give_way(int code) {
+  static_cast<void>(code);
+  const BootTime now = site_.clock->now();
+  if (!busy_since_) busy_since_ = now;
+  if (now - *busy_since_ >= site_.options.busy_timeout) {
+    busy_since_.reset();
+    return false;
+  }
+  busy_retry_ = now + kBusyPause;
+  return true;
+}
+
+void RelaySide::checkpoint_after_commit(CheckpointRight& right, Turn& turn, bool report) {
+  // Writers go on beside the checkpoint. When they keep it from reaching the end of the log for too long, it
+  // is done while they wait.
+  if (site_.file->wal_frames.load() < 2 * site_.checkpoint_frames) turn.leave();
+  const int result = right.checkpoint(connection_.handle(), site_.checkpoint_frames);
+  if (!report || result == SQLITE_OK || primary(result) == SQLITE_BUSY) return;
+  throw_error("checkpoint", result, "the write-ahead log cannot be copied into the file");
+}
+
+void RelaySide::maintain() {
+  if (!leading()) return;
+  const bool due = checkpoint_due(*site_.file, site_.checkpoint_frames);
+  if (!due && !wants_wall_offset()) return;
+  if (!enter_gate()) return;
+  Turn turn{site_.file->gate};
+  std::optional<CheckpointRight> right;
+  if (due) right.emplace(site_.file, site_.relay_path);
+  if (due && !*right && !wants_wall_offset()) return;
+  try {
+    Immediate transaction{connection_};
+    const auto offset = wants_wall_offset() ? trusted_offset(*site_.clock) : std::nullopt;
+    if (offset) note_wall_offset(connection_.database(), site_.boot, *offset);
+    touch_.run();
+    transaction.commit();
+    if (offset) wall_offset_ = offset;
+  } catch (const SQLite::Exception& failure) {
+    // Without a frame of our own there is no checkpoint.
+    if (primary(code_of(failure)) == SQLITE_BUSY) return;
+    throw_error("maintain", failure);
+  }
+  if (right && *right) checkpoint_after_commit(*right, turn, true);
+}
+
+}  // namespace satchel::store

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+#include "store/relay_side.hpp"
+
+#include "store/errors.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace satchel::store {
+
+RelaySide::RelaySide(const Site& site, std::function<void()> wake)
+    : site_{site},
+      wake_{std::move(wake)},
+      connection_{site.path, site.options, Role::relay},
+      claims_{connection_},
+      settler_{connection_},
+      replayed_statement_{connection_.database(), "SELECT value FROM satchel_state WHERE name = 'replayed'"},
+      relaxed_statement_{connection_.database(),
+                         "SELECT value FROM satchel_state WHERE name = 'relaxed_writers'"},
+      touch_{connection_.database(), "UPDATE satchel_state SET value = value WHERE name = 'epoch'"} {
+  connection_.count_frames(site.file);
+  // Watching begins before the first claim, so that no commit falls between the two.
+  watch_files();
+}
+
+RelaySide::~RelaySide() {
+  release();
+  site_.file->gate.forget(this);
+}
+
+void RelaySide::watch_files() noexcept {
+  watch_.watch(site_.relay_path, site_.options.external_writers ? site_.wal_path : std::string{});
+}
+
+Present RelaySide::present() {
+  return Present{site_.boot, to_ms(site_.clock->now()), wall_offset_, site_.clock->wall().trusted};
+}
+
+bool RelaySide::enter_gate() { return site_.file->gate.enter_or_request(this, wake_); }
+
+bool RelaySide::wants_wall_offset() { return !wall_offset_ && site_.clock->wall().trusted; }
+
+// ---- the claim on the file ----
+
+bool RelaySide::lock_leader() {
+  if (relay_file_ && !relay_file_->current()) {
+    relay_file_.reset();
+    locked_ = false;
+  }
+  if (!relay_file_) relay_file_.emplace(site_.relay_path);
+  watch_files();
+  if (!locked_) locked_ = relay_file_->try_lock(RelayByte::leader);
+  // Deleted between opening and locking: the lock excludes nobody.
+  if (locked_ && !relay_file_->current()) {
+    relay_file_.reset();
+    locked_ = false;
+  }
+  return locked_;
+}
+
+std::optional<Recovery> RelaySide::acquire() {
+  if (leading()) return Recovery{};
+  if (!lock_leader()) return std::nullopt;
+  // The lock is kept while the gate is waited for: nobody else can become the relay in between.
+  if (!enter_gate()) return std::nullopt;
+  const Turn turn{site_.file->gate};
+  return in_our_terms("take over the relay", [&] { return take_over(); });
+}
+
+Recovery RelaySide::take_over() {
+  const std::optional<RelayRecord> record = relay_file_->read();
+  // The fence has to survive a power cut: otherwise the relay before could find its own epoch again.
+  connection_.set_full(true);
+  Recovery recovery;
+  std::int64_t newest = 0;
+  bool restored = false;
+  {
+    Immediate transaction{connection_};
+    epoch_ = settler_.raise_epoch();
+    newest = newest_row(connection_.database());
+    const std::vector<IdentityRange> ranges = read_ranges(connection_.database());
+    const std::string reason = reason_for_new_range(
+        ranges, newest, site_.origin, ranges.empty() ? site_.machine : ranges.back().machine, record);
+    restored = reason == "restored";
+    if (!reason.empty()) begin_range(connection_.database(), newest, site_.machine, reason);
+    settler_.sweep_attempts();
+    const Boot boot =
+        find_boot(connection_.database(), site_.clock->boot_id()).value_or(Boot{site_.boot, std::nullopt});
+    wall_offset_ = boot.wall_offset;
+    if (const auto offset = trusted_offset(*site_.clock); offset && !wall_offset_) {
+      note_wall_offset(connection_.database(), site_.boot, *offset);
+      wall_offset_ = offset;
+    }
+    transaction.commit();
+  }
+  connection_.set_full(false);
+  record_ = record.value_or(RelayRecord{});
+  take_up_record(newest, recovery, restored);
+  synced_row_ = newest;  // the commit above synced the log with all that was in it
+  ranges_version_ = -1;
+  looked_version_ = -1;
+  stale_.store(true);
+  unknown_.clear();
+  lost_ = false;
+  lock_ladder_.stop();
+  leading_.store(true);
+  return recovery;
+}
+
+void RelaySide::take_up_record(std::int64_t newest, Recovery& recovery, bool restored) {
+  const bool ours = record_.origin == site_.origin && !restored;
+  if (ours) {
+    for (const std::int64_t row : record_.in_flight) {
+      if (settler_.pending(row)) recovery.suspects.push_back(row);
+    }
+  } else {
+    record_.highest_sent = std::min(record_.highest_sent, record_.origin == site_.origin ? newest : 0);
+  }
+  record_.origin = site_.origin;
+  record_.epoch = epoch_;
+  // They stay noted until they are settled or something else is sent: a crash before that must find them
+  // again.
+  record_.in_flight = recovery.suspects;
+  write_record();
+}
+
+void RelaySide::release() noexcept {
+  site_.file->gate.forget(this);
+  const bool led = leading_.exchange(false);
+  if (!locked_) return;
+  if (led && relay_file_->current()) {
+    try {
+      record_.in_flight.clear();
+      write_record();
+    } catch (const std::exception&) {
+      // What is noted stays noted; the next relay sends those messages one by one, and nothing is lost by it.
+    }
+  }
+  locked_ = false;
+  // Closing frees the lock and is what those who stand by are waiting for.
+  relay_file_.reset();
+}
+
+void RelaySide::lose(const char* operation) {
+  leading_.store(false);
+  locked_ = false;
+  relay_file_.reset();
+  throw ClaimLost{
+      operation, "another relay has taken over the file",
+      "nothing is lost; this outbox stands by. Do not delete the -relay file of a running outbox"};
+}
+
+void RelaySide::write_record() {
+  ++record_.sequence;
+  relay_file_->write(record_);
+}
+
+// ---- reading ----
+
+void RelaySide::refresh() {
+  const std::int64_t version = connection_.data_version();
+  if (version == ranges_version_) return;
+  ranges_ = read_ranges(connection_.database());
+  {
+    Use relaxed{relaxed_statement_};
+    relaxed_writers_ = relaxed->step() && relaxed->integer(0) != 0;
+  }
+  if (leading() && settler_.epoch() != epoch_) lost_ = true;
+  ranges_version_ = version;
+}
+
+std::vector<StoredMessage> RelaySide::claim(const ClaimQuery& query) {
+  return in_our_terms("claim", [&] {
+    std::vector<StoredMessage> messages = claims_.read(query, present());
+    // After the rows: what a row's writer said about itself was committed before the row.
+    refresh();
+    claims_.name(messages, ranges_);
+    return messages;
+  });
+}
+
+std::uint64_t RelaySide::rescans() {
+  if (!stale_.exchange(false)) return replayed_;
+  try {
+    return in_our_terms("look for replayed messages", [&] {
+      Use row{replayed_statement_};
+      const auto found = row->step() ? static_cast<std::uint64_t>(row->integer(0)) : replayed_;
+      // A replayed row lies below rows that are synced already; it has to be synced itself before it is sent.
+      if (found != replayed_) synced_row_ = 0;
+      return replayed_ = found;
+    });
+  } catch (...) {
+    stale_.store(true);
+    throw;
+  }
+}
+
+// ---- handing over ----
+
+void RelaySide::before_send(const InFlight& in_flight) {
+  if (!leading() || lost_ || !relay_file_->current()) lose("send");
+  if (!in_flight.rows.empty() && in_flight.highest > synced_row_) sync_log();
+  std::vector<std::int64_t> rows = in_flight.rows;
+  std::sort(rows.begin(), rows.end());
+  if (rows == record_.in_flight && in_flight.highest <= record_.highest_sent) return;
+  record_.in_flight = std::move(rows);
+  record_.highest_sent = std::max(record_.highest_sent, in_flight.highest);
+  write_record();
+}
+
+void RelaySide::sync_log() {
+  const bool relaxed =
+      site_.options.durability == Durability::relaxed || site_.options.external_writers || relaxed_writers_;
+  if (!relaxed) return;
+  in_our_terms("make messages durable", [&] {
+    // Read before the sync: what is committed by then is covered by it.
+    const std::int64_t newest = newest_row(connection_.database());
+    sqlite3_file* log = nullptr;
+    int result = sqlite3_file_control(connection_.handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (result == SQLITE_OK && log != nullptr && log->pMethods != nullptr) {
+      // A sync of the log as it is: nothing is written, and the database file was synced by the checkpoint
+      // that filled it.
+      result = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    }
+    if (result != SQLITE_OK) throw_error("make messages durable", result, "cannot sync the write-ahead log");
+    synced_row_ = newest;
+  });
+}
+
+}  // namespace satchel::store

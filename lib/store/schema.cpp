@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "store/schema.hpp"
+
+#include "store/statement.hpp"
+
+#include <array>
+
+namespace satchel::store {
+namespace {
+
+// topic comes first, so that telling a tombstone from a message never reads an overflow page.
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE IF NOT EXISTS satchel_state(
+  name TEXT PRIMARY KEY,
+  value ANY
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS satchel_message(
+  id INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 4503599627370495),
+  topic TEXT NOT NULL,
+  payload ANY,
+  key TEXT,
+  content_type TEXT,
+  headers TEXT,
+  priority INTEGER,
+  boot INTEGER,
+  created INTEGER,
+  delay INTEGER,
+  ttl INTEGER,
+  CHECK (CASE WHEN topic = ''
+    THEN payload IS NULL
+      AND coalesce(key, content_type, headers, priority, boot, created, delay, ttl) IS NULL
+    ELSE typeof(payload) IN ('text', 'blob') END)
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS satchel_message_by_key ON satchel_message(key, id) WHERE key IS NOT NULL;
+
+-- Row ids restart below the greatest living row; the tombstone keeps the id of the newest row from being used again.
+CREATE TRIGGER IF NOT EXISTS satchel_message_tombstone AFTER DELETE ON satchel_message
+WHEN NOT EXISTS (SELECT 1 FROM satchel_message WHERE id > OLD.id)
+BEGIN
+  INSERT INTO satchel_message(id, topic) VALUES (OLD.id, '');
+END;
+
+CREATE TABLE IF NOT EXISTS satchel_attempt(
+  id INTEGER PRIMARY KEY,
+  attempts INTEGER NOT NULL,
+  suspect INTEGER NOT NULL,
+  boot INTEGER,
+  due INTEGER,
+  aged INTEGER NOT NULL,
+  first_error TEXT,
+  last_error TEXT,
+  first_boot INTEGER,
+  first_at INTEGER,
+  last_at INTEGER
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS satchel_dead(
+  id INTEGER PRIMARY KEY,
+  identity BLOB NOT NULL,
+  topic TEXT NOT NULL,
+  payload ANY,
+  key TEXT,
+  content_type TEXT,
+  headers TEXT,
+  priority INTEGER,
+  boot INTEGER,
+  created INTEGER,
+  delay INTEGER,
+  ttl INTEGER,
+  reason INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  first_error TEXT,
+  last_error TEXT,
+  died_boot INTEGER,
+  died INTEGER
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS satchel_counter(
+  name TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS satchel_boot(
+  boot INTEGER PRIMARY KEY,
+  boot_id TEXT NOT NULL UNIQUE,
+  wall_offset INTEGER
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS satchel_identity(
+  first_id INTEGER PRIMARY KEY,
+  identity BLOB NOT NULL CHECK (length(identity) = 16),
+  machine INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+
+INSERT INTO satchel_state(name, value) VALUES
+  ('schema', 0), ('schema_compatible', 0), ('epoch', 0), ('relaxed_writers', 0), ('replayed', 0),
+  ('origin', randomblob(16))
+  ON CONFLICT(name) DO NOTHING;
+)sql";
+
+constexpr std::array<Migration, 1> kMigrations{{{1, kVersion1}}};
+static_assert(kMigrations.back().version == kSchemaVersion);
+
+}  // namespace
+
+std::span<const Migration> migrations() noexcept { return kMigrations; }
+
+std::optional<SchemaVersion> read_schema_version(SQLite::Database& database) {
+  Statement table{database, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'satchel_state'"};
+  if (!table.step()) return std::nullopt;
+  table.reset();
+  SchemaVersion found;
+  Statement state{database,
+                  "SELECT name, value FROM satchel_state WHERE name IN ('schema', 'schema_compatible')"};
+  while (state.step()) {
+    (state.text(0) == "schema" ? found.version : found.compatible) = state.integer(1);
+  }
+  return found;
+}
+
+void migrate(SQLite::Database& database, std::span<const Migration> steps, std::int64_t compatible) {
+  const std::int64_t from = read_schema_version(database).value_or(SchemaVersion{}).version;
+  if (steps.empty() || from >= steps.back().version) return;
+  for (const Migration& step : steps) {
+    if (step.version > from) database.exec(step.sql);
+  }
+  Statement{database, "UPDATE satchel_state SET value = ?1 WHERE name = 'schema'"}
+      .bind(1, steps.back().version)
+      .run();
+  Statement{database, "UPDATE satchel_state SET value = ?1 WHERE name = 'schema_compatible'"}
+      .bind(1, compatible)
+      .run();
+}
+
+}  // namespace satchel::store

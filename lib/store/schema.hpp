@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace satchel::store {
+
+/// The version that this code writes, and the oldest version whose code can work on such a file.
+inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaCompatible = 1;
+
+/// The greatest row id: ids stay exact as JSON numbers and doubles.
+inline constexpr std::int64_t kMaxRow = 4503599627370495;
+
+/// One step of the file format. Steps only add: the firmware of the other A/B slot has to open the file too.
+struct Migration {
+  std::int64_t version;
+  const char* sql;
+};
+
+/// All steps in ascending order.
+std::span<const Migration> migrations() noexcept;
+
+/// What the file says about its format.
+struct SchemaVersion {
+  std::int64_t version = 0;
+  std::int64_t compatible = 0;
+};
+
+/// Reads the version; nothing when the file has no satchel tables. Writes nothing.
+std::optional<SchemaVersion> read_schema_version(SQLite::Database& database);
+
+/// Brings the tables up to the last of `steps` inside the caller's transaction. A file that is as new or
+/// newer is left alone.
+void migrate(SQLite::Database& database, std::span<const Migration> steps, std::int64_t compatible);
+
+}  // namespace satchel::store

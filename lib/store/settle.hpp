@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "store/ages.hpp"
+#include "store/connection.hpp"
+#include "store/identity.hpp"
+
+#include <satchel/storage.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace satchel::store {
+
+/// An unbroken run of row ids.
+struct Run {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  bool operator==(const Run&) const = default;
+};
+
+/// Sorts the ids and joins neighbours: each run is one DELETE.
+std::vector<Run> runs_of(std::vector<std::int64_t> rows);
+
+/// The first `limit` bytes of a text, cut between two characters.
+std::string shortened(const std::string& text, std::size_t limit);
+
+/// Longest error text that is kept with a message.
+inline constexpr std::size_t kMaxErrorBytes = 1024;
+
+/// Writes outcomes inside a transaction of the relay's connection. Relay thread only.
+class Settler {
+ public:
+  explicit Settler(Connection& connection);
+
+  /// The epoch in the file: another number than the relay's own means that another relay has taken over.
+  std::int64_t epoch();
+  std::int64_t raise_epoch();
+
+  /// Deletes delivered rows; returns how many of them were still there.
+  std::int64_t delivered(const std::vector<std::int64_t>& rows);
+  std::int64_t expired(const std::vector<std::int64_t>& rows);
+  void failed(const Failure& failure, const Present& present);
+  void died(const Death& death, const Identity& identity, const Present& present);
+  /// Removes tombstones that a newer row has made superfluous.
+  void sweep(const std::vector<std::int64_t>& tombstones);
+  /// Removes records of failures whose message is gone.
+  void sweep_attempts();
+  void count(const char* name, std::int64_t by);
+  /// True when the row is a pending message.
+  bool pending(std::int64_t row);
+
+ private:
+  std::int64_t remove(const std::vector<Run>& runs);
+
+  Connection& connection_;
+  Statement epoch_;
+  Statement raise_epoch_;
+  Statement remove_;
+  Statement any_attempts_;
+  Statement remove_attempts_;
+  Statement fail_;
+  Statement bury_;
+  Statement sweep_;
+  Statement count_;
+  Statement pending_;
+};
+
+/// Name of the counter of dead letters of one reason.
+const char* counter_of(DeadReason reason) noexcept;
+
+}  // namespace satchel::store

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "store/gate.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace satchel::store {
+
+/// What all stores of this process on one database file share. Thread-safe.
+struct SharedFile {
+  Gate gate;
+  /// Set while a thread of this process checkpoints.
+  std::atomic_flag checkpointing = ATOMIC_FLAG_INIT;
+  /// Frames in the write-ahead log after the last commit of this process.
+  std::atomic<std::int64_t> wal_frames{0};
+  /// Frames at which the next checkpoint is worth trying again after one that could not finish; 0: the usual
+  /// threshold.
+  std::atomic<std::int64_t> retry_at_frames{0};
+};
+
+/// The one object for the file at `path`, found by device and inode so that every spelling of the path leads
+/// to it. Throws `StorageError` when the file is not there.
+std::shared_ptr<SharedFile> shared_file(const std::string& path);
+
+}  // namespace satchel::store

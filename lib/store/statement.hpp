@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace satchel::store {
+
+/// One SQL statement, compiled at its first use and kept. Leaves no open read behind as long as `run`,
+/// `reset` or a `Use` ends each use. Failures are thrown as `SQLite::Exception`. One thread at a time.
+///
+/// Bound texts are not copied: they have to live until the statement is reset.
+class Statement {
+ public:
+  /// `sql` has to be a literal or to outlive the object.
+  Statement(SQLite::Database& database, const char* sql) noexcept : database_{database}, sql_{sql} {}
+  ~Statement() { sqlite3_finalize(statement_); }
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+
+  Statement& bind(int index, std::int64_t value);
+  Statement& bind(int index, const std::optional<std::int64_t>& value);
+  Statement& bind_text(int index, std::string_view value);
+  /// NULL when empty.
+  Statement& bind_optional_text(int index, std::string_view value);
+  Statement& bind_blob(int index, std::string_view value);
+  Statement& bind_null(int index);
+
+  /// Goes to the next row; false at the end.
+  bool step();
+  /// Runs to the end and resets.
+  void run();
+  /// The rows changed by `run`.
+  std::int64_t run_and_count();
+  void reset() noexcept;
+
+  bool is_null(int column) const noexcept { return type(column) == SQLITE_NULL; }
+  int type(int column) const noexcept { return sqlite3_column_type(statement_, column); }
+  std::int64_t integer(int column) const noexcept { return sqlite3_column_int64(statement_, column); }
+  std::optional<std::int64_t> optional_integer(int column) const noexcept;
+  /// Bytes of a text or blob, valid until the next step. Empty for NULL.
+  std::string_view text(int column) const noexcept;
+
+ private:
+  sqlite3_stmt* prepared();
+  void check(int result) const;
+
+  SQLite::Database& database_;
+  const char* sql_;
+  sqlite3_stmt* statement_ = nullptr;
+};
+
+/// Resets a statement at the end of a scope, whatever happens in it.
+class Use {
+ public:
+  explicit Use(Statement& statement) noexcept : statement_{statement} {}
+  ~Use() { statement_.reset(); }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+  Statement* operator->() noexcept { return &statement_; }
+
+ private:
+  Statement& statement_;
+};
+
+}  // namespace satchel::store

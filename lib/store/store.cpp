@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "store/store.hpp"
+
+#include "base/fork.hpp"
+#include "store/errors.hpp"
+#include "store/reader.hpp"
+#include "store/writer.hpp"
+
+#include <utility>
+
+namespace satchel::store {
+
+Store::Store(Site site, std::unique_ptr<Writer> writer)
+    : generation_{fork_generation()}, site_{std::move(site)}, writer_{std::move(writer)} {}
+
+Store::~Store() {
+  side_.store(nullptr);
+  relay_.reset();
+}
+
+void Store::check_process(const char* operation) const { refuse_in_child(generation_, operation); }
+
+RelaySide& Store::relay_side() {
+  if (!relay_) {
+    std::weak_ptr<Store> self = weak_from_this();
+    relay_ = in_our_terms("open " + site_.path, [&] {
+      return std::make_unique<RelaySide>(site_, [self] {
+        if (const std::shared_ptr<Store> store = self.lock()) store->wake();
+      });
+    });
+    side_.store(relay_.get());
+  }
+  return *relay_;
+}
+
+std::optional<Recovery> Store::acquire() {
+  check_process("acquire");
+  return relay_side().acquire();
+}
+
+void Store::release() noexcept {
+  if (relay_ && fork_generation() == generation_) relay_->release();
+}
+
+std::vector<StoredMessage> Store::claim(const ClaimQuery& query) {
+  check_process("claim");
+  return relay_side().claim(query);
+}
+
+void Store::before_send(const InFlight& in_flight) {
+  check_process("send");
+  relay_side().before_send(in_flight);
+}
+
+bool Store::settle(const Settlement& settlement) {
+  check_process("settle");
+  return relay_side().settle(settlement);
+}
+
+void Store::maintain() {
+  check_process("maintain");
+  relay_side().maintain();
+}
+
+Look Store::look() {
+  check_process("look");
+  return relay_side().look();
+}
+
+int Store::watch_descriptor() const noexcept { return relay_ ? relay_->watch_descriptor() : -1; }
+
+std::uint64_t Store::rescans() {
+  check_process("look");
+  return relay_side().rescans();
+}
+
+void Store::on_change(std::function<void()> wake) {
+  auto shared = wake ? std::make_shared<const std::function<void()>>(std::move(wake)) : nullptr;
+  const std::lock_guard lock{mutex_};
+  wake_.swap(shared);
+}
+
+void Store::wake() const noexcept {
+  std::shared_ptr<const std::function<void()>> call;
+  {
+    const std::lock_guard lock{mutex_};
+    call = wake_;
+  }
+  if (call) (*call)();
+}
+
+bool Store::leading() const noexcept {
+  const RelaySide* side = side_.load();
+  return side != nullptr && side->leading();
+}
+
+void Store::announce() noexcept {
+  if (leading()) {
+    wake();
+  } else {
+    touch_relay_file(site_.relay_path, false);
+  }
+}
+
+Writing* Store::current_on_this_thread() const noexcept {
+  // Only the holder of the gate sets it, so on the holder's thread it is its own.
+  return site_.file->gate.held_by_this_thread() ? current_.load() : nullptr;
+}
+
+std::unique_ptr<Writing> Store::begin() {
+  check_process("begin");
+  if (site_.file->gate.held_by_this_thread()) {
+    throw UsageError{"begin", "this thread has a transaction of the same file open",
+                     "use that one, or commit it first: a second one would wait for itself"};
+  }
+  site_.file->gate.enter();
+  try {
+    in_our_terms("begin", [&] { writer_->connection->begin(); });
+    std::unique_ptr<Writing> writing{new Writing{shared_from_this()}};
+    current_.store(writing.get());
+    return writing;
+  } catch (...) {
+    writer_->connection->rollback();
+    site_.file->gate.leave();
+    throw;
+  }
+}
+
+MessageId Store::save(const Message& message) {
+  const std::unique_ptr<Writing> writing = begin();
+  const MessageId id = writing->enqueue(message);
+  writing->commit();
+  return id;
+}
+
+void Store::fence() noexcept {
+  Connection& connection = *writer_->connection;
+  try {
+    connection.set_full(true);
+    {
+      Immediate transaction{connection};
+      writer_->touch.run();
+      transaction.commit();
+    }
+    connection.set_full(site_.options.durability == Durability::full);
+  } catch (const std::exception&) {
+    // The next commit that succeeds is the fence; until then the outcome stays unknown.
+    try {
+      connection.set_full(site_.options.durability == Durability::full);
+    } catch (const std::exception&) {
+      return;  // full stays on, which costs time and nothing else
+    }
+  }
+}
+
+void Store::limit_log() noexcept {
+  if (!checkpoint_due(*site_.file, site_.max_wal_frames)) return;
+  CheckpointRight right{site_.file, site_.relay_path};
+  if (!right) return;
+  try {
+    Immediate transaction{*writer_->connection};
+    writer_->touch.run();
+    transaction.commit();
+  } catch (const std::exception&) {
+    return;  // without a frame of our own right before it a checkpoint is not safe
+  }
+  right.checkpoint(writer_->connection->handle(), site_.max_wal_frames);
+}
+
+template <class Action>
+auto Store::with_reader(const char* operation, Action&& action) const {
+  check_process(operation);
+  // A connection is lent out, so that no lock is held while SQLite works; one that comes back to a taken
+  // place is closed.
+  std::unique_ptr<Connection> reader;
+  {
+    const std::lock_guard lock{mutex_};
+    reader = std::move(idle_reader_);
+  }
+  return in_our_terms(operation, [&] {
+    if (!reader) reader = std::make_unique<Connection>(site_.path, site_.options, Role::reader);
+    auto result = std::forward<Action>(action)(*reader);
+    const std::lock_guard lock{mutex_};
+    if (!idle_reader_) idle_reader_ = std::move(reader);
+    return result;
+  });
+}
+
+Counts Store::counts() const {
+  return with_reader("status", [](Connection& reader) { return count(reader); });
+}
+
+Identity Store::identity() const {
+  return with_reader("identity", [](Connection& reader) {
+    const std::vector<IdentityRange> ranges = read_ranges(reader.database());
+    return ranges.empty() ? Identity{} : ranges.back().identity;
+  });
+}
+
+std::int64_t Store::newest_dead() const {
+  return with_reader("replay", [](Connection& reader) {
+    Statement newest{reader.database(), "SELECT max(id) FROM satchel_dead"};
+    return newest.step() ? newest.integer(0) : std::int64_t{0};
+  });
+}
+
+std::vector<DeadLetter> Store::dead_letters(std::size_t limit, std::int64_t after) const {
+  return with_reader("list dead letters",
+                     [&](Connection& reader) { return list_dead(reader, limit, after); });
+}
+
+}  // namespace satchel::store

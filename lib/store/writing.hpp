@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "store/gate.hpp"
+
+#include <satchel/clock.hpp>
+#include <satchel/message.hpp>
+
+#include <SQLiteCpp/Database.h>
+
+#include <cstddef>
+#include <memory>
+
+namespace satchel::store {
+
+class Store;
+
+/// One write transaction of the application: made by `Store::begin`, holds the gate until its end. Confined
+/// to the thread that began it. Destroyed while open, it rolls back. Keeps the store alive. In a forked child
+/// every call throws `UsageError` and the destructor does nothing.
+class Writing {
+ public:
+  ~Writing();
+  Writing(const Writing&) = delete;
+  Writing& operator=(const Writing&) = delete;
+
+  /// Throws `UsageError` after the end.
+  SQLite::Database& database();
+
+  /// Checks the message and adds it. Throws `InvalidMessage`, `FullError`, `StorageError`; the transaction
+  /// then is as it was, unless SQLite had to roll it back: the error says so and `open()` is false.
+  MessageId enqueue(const Message& message);
+
+  /// Throws `FullError`, `BusyError`, `StorageError` when nothing was committed, `OutcomeUnknown` after an
+  /// I/O error. In every case the transaction is over and the gate is free.
+  void commit();
+
+  void rollback() noexcept;
+
+  /// True until the end; false also when SQLite has rolled the transaction back after an error.
+  bool open() const noexcept;
+
+ private:
+  friend class Store;
+  explicit Writing(std::shared_ptr<Store> store);
+  void require_open(const char* operation) const;
+  /// Gives the gate back and reports a transaction that kept it for long.
+  void end() noexcept;
+  [[noreturn]] void commit_failed(int code, const std::string& message);
+  MessageId insert(const Message& message);
+
+  const std::shared_ptr<Store> store_;
+  const BootTime began_;
+  bool open_ = true;
+  std::size_t messages_ = 0;
+};
+
+}  // namespace satchel::store
