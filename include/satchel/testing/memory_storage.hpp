@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/clock.hpp>
+#include <satchel/error.hpp>
+#include <satchel/storage.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace satchel::testing {
+
+/// Calls of a storage that a test can make fail.
+enum class StorageCall : std::uint8_t { save, acquire, claim, before_send, settle, maintain, look };
+
+/// What outlives the process of a `MemoryStorage`: messages, dead letters, who has the claim, what was in
+/// flight. Several storages may share one medium, as several processes share one file. Thread-safe by its
+/// mutex.
+struct MemoryMedium {
+  struct Row {
+    Message message;
+    BootTime created{};
+    int attempts = 0;
+    bool suspect = false;
+    std::optional<BootTime> due{};
+    std::chrono::milliseconds aged{0};
+    std::string damage{};
+  };
+  struct Dead {
+    Row row;
+    DeadReason reason = DeadReason::rejected;
+    std::string error;
+  };
+
+  std::mutex mutex{};
+  // Guarded by mutex:
+  std::map<std::int64_t, Row> rows{};
+  std::map<std::string, std::map<std::int64_t, Row*>> keys{};
+  std::map<std::int64_t, Dead> dead{};
+  std::int64_t newest = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t rescans = 0;
+  std::uint64_t epoch = 0;
+  bool claimed = false;
+  std::vector<std::int64_t> in_flight{};
+  std::map<const void*, std::function<void()>> wakes{};
+};
+
+/// A storage in memory: what a backend of one's own has to do, in its shortest form, and the storage of tests
+/// that need no file. It keeps the whole contract of `Storage` except durability: its messages end with the
+/// medium.
+///
+/// Tests make it fail with `fail`, take the claim from it with `usurp`, and end its process without a release
+/// by destroying it.
+class MemoryStorage final : public Storage {
+ public:
+  /// Called before each call does anything; may throw what the call shall throw.
+  using Fault = std::function<void(StorageCall)>;
+
+  explicit MemoryStorage(const Clock& clock,
+                         std::shared_ptr<MemoryMedium> medium = std::make_shared<MemoryMedium>())
+      : clock_{clock}, medium_{std::move(medium)} {}
+
+  /// As the end of a process: the claim is free, what was in flight is remembered.
+  ~MemoryStorage() override {
+    const std::lock_guard lock{medium_->mutex};
+    medium_->wakes.erase(this);
+    if (leads()) medium_->claimed = false;
+  }
+  MemoryStorage(const MemoryStorage&) = delete;
+  MemoryStorage& operator=(const MemoryStorage&) = delete;
+
+  // ---- for tests ----
+
+  void fail(Fault fault) { fault_ = std::move(fault); }
+  /// While it is occupied `settle` returns false.
+  void occupy(bool occupied) {
+    occupied_ = occupied;
+    if (!occupied) wake_all();
+  }
+  /// Takes the claim away, as another process would.
+  void usurp() {
+    const std::lock_guard lock{medium_->mutex};
+    ++medium_->epoch;
+    medium_->claimed = false;
+  }
+  /// A foreign DELETE.
+  bool erase(std::int64_t row) {
+    const std::lock_guard lock{medium_->mutex};
+    return remove(row);
+  }
+  /// Makes a row unreadable.
+  void damage(std::int64_t row, std::string why) {
+    const std::lock_guard lock{medium_->mutex};
+    medium_->rows.at(row).damage = std::move(why);
+  }
+  /// Makes a dead letter pending again.
+  bool replay(std::int64_t row) {
+    {
+      const std::lock_guard lock{medium_->mutex};
+      const auto found = medium_->dead.find(row);
+      if (found == medium_->dead.end()) return false;
+      MemoryMedium::Row again = std::move(found->second.row);
+      medium_->dead.erase(found);
+      again.attempts = 0;
+      again.suspect = false;
+      again.due.reset();
+      again.aged = {};
+      put(row, std::move(again));
+      ++medium_->rescans;
+    }
+    wake_all();
+    return true;
+  }
+  const std::shared_ptr<MemoryMedium>& medium() const noexcept { return medium_; }
+  std::size_t pending() const {
+    const std::lock_guard lock{medium_->mutex};
+    return medium_->rows.size();
+  }
+  std::uint64_t reads() const noexcept { return reads_; }
+  std::uint64_t rows_read() const noexcept { return rows_read_; }
+  std::uint64_t settles() const noexcept { return settles_; }
+
+  // ---- Storage ----
+
+  MessageId save(const Message& message) override {
+    before(StorageCall::save);
+    MessageId id;
+    {
+      const std::lock_guard lock{medium_->mutex};
+      id = identify(++medium_->newest);
+      MemoryMedium::Row row;
+      row.message = message;
+      row.created = clock_.now();
+      put(id.row, std::move(row));
+    }
+    wake_all();
+    return id;
+  }
+
+  std::optional<Recovery> acquire() override {
+    before(StorageCall::acquire);
+    const std::lock_guard lock{medium_->mutex};
+    if (medium_->claimed) return std::nullopt;
+    medium_->claimed = true;
+    epoch_ = ++medium_->epoch;
+    Recovery recovery{medium_->in_flight};
+    std::sort(recovery.suspects.begin(), recovery.suspects.end());
+    return recovery;
+  }
+
+  void release() noexcept override {
+    {
+      const std::lock_guard lock{medium_->mutex};
+      if (!leads()) return;
+      medium_->claimed = false;
+      medium_->in_flight.clear();
+      epoch_ = 0;
+    }
+    wake_all();
+  }
+
+  std::vector<StoredMessage> claim(const ClaimQuery& query) override {
+    before(StorageCall::claim);
+    ++reads_;
+    const std::lock_guard lock{medium_->mutex};
+    std::vector<StoredMessage> found;
+    std::size_t bytes = 0;
+    const auto take = [&](std::int64_t row, const MemoryMedium::Row& stored) {
+      bytes += stored.message.payload.size() + stored.message.topic.size() + stored.message.key.size();
+      found.push_back(read(row, stored));
+      return found.size() < query.max_count && bytes < query.max_bytes;
+    };
+    if (query.row) {
+      const auto one = medium_->rows.find(*query.row);
+      if (one != medium_->rows.end()) take(one->first, one->second);
+    } else if (query.key) {
+      const auto lane = medium_->keys.find(*query.key);
+      if (lane == medium_->keys.end()) return found;
+      for (auto one = lane->second.upper_bound(query.after); one != lane->second.end(); ++one) {
+        if (!take(one->first, *one->second)) break;
+      }
+    } else {
+      for (auto one = medium_->rows.upper_bound(query.after); one != medium_->rows.end(); ++one) {
+        if (!take(one->first, one->second)) break;
+      }
+    }
+    rows_read_ += found.size();
+    return found;
+  }
+
+  void before_send(const InFlight& in_flight) override {
+    before(StorageCall::before_send);
+    const std::lock_guard lock{medium_->mutex};
+    demand_claim("note what is in flight");
+    medium_->in_flight = in_flight.rows;
+  }
+
+  bool settle(const Settlement& settlement) override {
+    before(StorageCall::settle);
+    if (occupied_) return false;
+    const std::lock_guard lock{medium_->mutex};
+    demand_claim("settle");
+    ++settles_;
+    for (const std::int64_t row : settlement.delivered) remove(row);
+    for (const std::int64_t row : settlement.expired) {
+      if (remove(row)) ++medium_->expired;
+    }
+    for (const Failure& failure : settlement.failures) {
+      const auto found = medium_->rows.find(failure.row);
+      if (found == medium_->rows.end()) continue;
+      found->second.attempts = failure.attempts;
+      found->second.suspect = failure.suspect;
+      found->second.due = failure.due;
+      found->second.aged = failure.aged;
+    }
+    for (const Death& death : settlement.deaths) {
+      const auto found = medium_->rows.find(death.row);
+      if (found == medium_->rows.end()) continue;
+      MemoryMedium::Dead dead{found->second, death.reason, death.error};
+      dead.row.attempts = death.attempts;
+      medium_->dead.emplace(death.row, std::move(dead));
+      remove(death.row);
+    }
+    return true;
+  }
+
+  void maintain() override { before(StorageCall::maintain); }
+
+  Look look() override {
+    before(StorageCall::look);
+    return {};
+  }
+
+  std::uint64_t rescans() override {
+    const std::lock_guard lock{medium_->mutex};
+    return medium_->rescans;
+  }
+
+  void on_change(std::function<void()> wake) override {
+    const std::lock_guard lock{medium_->mutex};
+    medium_->wakes[this] = std::move(wake);
+  }
+
+ private:
+  static MessageId identify(std::int64_t row) {
+    MessageId id;
+    id.identity.fill(0xA5);
+    id.row = row;
+    return id;
+  }
+
+  bool leads() const noexcept { return medium_->claimed && epoch_ != 0 && epoch_ == medium_->epoch; }
+
+  void demand_claim(const char* operation) const {
+    if (!leads()) throw ClaimLost{operation, "another relay has the claim", "this one stands by"};
+  }
+
+  void before(StorageCall call) const {
+    if (fault_) fault_(call);
+  }
+
+  void put(std::int64_t row, MemoryMedium::Row stored) {
+    MemoryMedium::Row& kept = medium_->rows[row] = std::move(stored);
+    if (!kept.message.key.empty()) medium_->keys[kept.message.key][row] = &kept;
+  }
+
+  bool remove(std::int64_t row) {
+    const auto found = medium_->rows.find(row);
+    if (found == medium_->rows.end()) return false;
+    const auto lane = medium_->keys.find(found->second.message.key);
+    if (lane != medium_->keys.end()) {
+      lane->second.erase(row);
+      if (lane->second.empty()) medium_->keys.erase(lane);
+    }
+    medium_->rows.erase(found);
+    return true;
+  }
+
+  StoredMessage read(std::int64_t row, const MemoryMedium::Row& stored) const {
+    StoredMessage message;
+    message.id = identify(row);
+    message.topic = stored.message.topic;
+    message.payload = stored.message.payload;
+    message.key = stored.message.key;
+    message.content_type = stored.message.content_type;
+    message.headers = stored.message.headers;
+    message.attempts = stored.attempts;
+    message.suspect = stored.suspect;
+    message.due = stored.due;
+    message.aged = stored.aged;
+    message.damage = stored.damage;
+    if (stored.message.expires_after) {
+      const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - stored.created);
+      message.remaining = *stored.message.expires_after - age;
+    }
+    return message;
+  }
+
+  void wake_all() {
+    std::vector<std::function<void()>> wakes;
+    {
+      const std::lock_guard lock{medium_->mutex};
+      for (const auto& [storage, wake] : medium_->wakes) {
+        if (wake) wakes.push_back(wake);
+      }
+    }
+    for (const auto& wake : wakes) wake();
+  }
+
+  const Clock& clock_;
+  const std::shared_ptr<MemoryMedium> medium_;
+
+  // One thread only: the relay's, and the test's while the relay rests.
+  Fault fault_;
+  bool occupied_ = false;
+  std::uint64_t epoch_ = 0;
+  std::uint64_t reads_ = 0;
+  std::uint64_t rows_read_ = 0;
+  std::uint64_t settles_ = 0;
+};
+
+}  // namespace satchel::testing

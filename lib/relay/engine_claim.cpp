@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "relay/engine.hpp"
+
+#include <satchel/error.hpp>
+
+#include <algorithm>
+
+namespace satchel::relay {
+
+namespace {
+
+/// After a lost claim: time for the other relay to settle down.
+constexpr std::chrono::milliseconds kStandAside{250};
+
+}  // namespace
+
+/// Becomes the relay of the storage when nobody else is.
+bool Relay::Engine::lead() {
+  if (lead_) return true;
+  if (draining_ || (acquire_at_ && now_ < *acquire_at_)) return false;
+  acquire_at_.reset();
+  const std::optional<Recovery> recovery = ports_.storage.acquire();
+  if (!recovery) {
+    trouble_.passed();
+    return false;
+  }
+  lead_ = std::make_unique<Lead>(options_, ports_.storage);
+  lead_->rescans = ports_.storage.rescans();
+  progress_ = true;
+  try {
+    examine_suspects(*recovery);
+  } catch (...) {
+    // The suspects are known from the record of this claim alone: without them it must not go on.
+    lead_.reset();
+    throw;
+  }
+  route_.want(now_);
+  ports_.observer.leading(true);
+  return true;
+}
+
+/// Messages that were in flight when the last relay's process died. One that was alone is the cause and the
+/// death counts against it; among several nobody is guilty yet, but each is sent alone from now on.
+void Relay::Engine::examine_suspects(const Recovery& recovery) {
+  Lead& lead = *lead_;
+  const bool alone = recovery.suspects.size() == 1;
+  for (const std::int64_t row : recovery.suspects) {
+    std::optional<Loaded> found = read(row);
+    if (!found) continue;
+    StoredMessage& message = found->message;
+    if (!message.damage.empty()) continue;  // comes up again as such
+    if (!message.key.empty() && !lead.supply.lanes().occupy(message.key, row)) continue;
+    Entry& entry = lead.ledger[row];
+    entry = Entry{message.id,   message.topic,    message.key, found->bytes,
+                  Place::alone, message.attempts, message.aged};
+    entry.up_mark = route_.up_total(now_);
+    entry.marked = message.suspect;
+    lead.isolation.suspect(row, deliveries_);
+    if (!alone) continue;
+    const std::string error = "the process ended while this message alone was in flight";
+    const int attempts = message.attempts + 1;
+    entry.marked = true;
+    if (attempts >= options_.max_attempts) {
+      end_dead(entry, DeadReason::crashed, attempts, error);
+    } else {
+      end_failed(entry, attempts, error, pause_after(options_.retry_backoff, attempts, {}, jitter_));
+    }
+  }
+}
+
+/// Another relay has the storage: everything in memory is void, the sink is cut off.
+void Relay::Engine::lose_claim(const std::string& problem) noexcept {
+  lead_.reset();
+  route_.leave(now_);
+  acquire_at_ = now_ + kStandAside;
+  progress_ = true;
+  guarded([this, &problem] {
+    sink_problem_ = "the claim was lost: " + problem;
+    trouble_.passed();
+    ports_.observer.leading(false);
+    if (sink_started_) ports_.sink.reset();
+  });
+}
+
+}  // namespace satchel::relay

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include "relay/outcomes.hpp"
+
+#include <algorithm>
+
+namespace satchel::relay {
+
+Settlement Outcomes::settlement(std::size_t most) {
+  if (offered_ == 0) offered_ = std::min(most, waiting_.size());
+  Settlement result;
+  for (std::size_t i = 0; i < offered_; ++i) {
+    const Outcome& one = waiting_[i].second;
+    const std::int64_t row = one.id.row;
+    switch (one.kind) {
+      case Outcome::Kind::delivered:
+        result.delivered.push_back(row);
+        break;
+      case Outcome::Kind::expired:
+        result.expired.push_back(row);
+        break;
+      case Outcome::Kind::failed:
+        result.failures.push_back({row, one.attempts, one.suspect, one.due, one.aged, one.error});
+        break;
+      case Outcome::Kind::died:
+        result.deaths.push_back({row, one.reason, one.attempts, one.error});
+        break;
+    }
+  }
+  return result;
+}
+
+std::vector<Outcome> Outcomes::recorded() {
+  std::vector<Outcome> done;
+  done.reserve(offered_);
+  for (; offered_ > 0; --offered_) {
+    done.push_back(std::move(waiting_.front().second));
+    waiting_.pop_front();
+  }
+  return done;
+}
+
+void Outcomes::clear() {
+  waiting_.clear();
+  offered_ = 0;
+}
+
+void report(Observer& observer, const Outcome& outcome) {
+  switch (outcome.kind) {
+    case Outcome::Kind::delivered:
+      observer.delivered(outcome.id, outcome.attempts);
+      return;
+    case Outcome::Kind::expired:
+      observer.expired(outcome.id);
+      return;
+    case Outcome::Kind::failed:
+      if (!outcome.silent) observer.retrying(outcome.id, outcome.attempts, outcome.error, outcome.backoff);
+      return;
+    case Outcome::Kind::died:
+      observer.died(outcome.id, outcome.reason, outcome.error);
+      return;
+  }
+}
+
+}  // namespace satchel::relay

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#include "relay/relay.hpp"
+
+#include "relay/engine.hpp"
+
+namespace satchel::relay {
+
+Relay::Relay(const Options& options, Ports ports, std::function<void()> wake, std::uint64_t seed)
+    : engine_{std::make_unique<Engine>(options, ports, std::move(wake), seed)} {}
+
+Relay::~Relay() = default;
+
+bool Relay::step() noexcept { return engine_->step(); }
+std::optional<BootTime> Relay::next_step() const { return engine_->next_step(); }
+void Relay::drain() { engine_->drain(); }
+bool Relay::drained() const { return engine_->drained(); }
+void Relay::finish(std::chrono::milliseconds timeout) noexcept { engine_->finish(timeout); }
+Snapshot Relay::snapshot() const { return engine_->snapshot(); }
+
+}  // namespace satchel::relay

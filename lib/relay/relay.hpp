@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/clock.hpp>
+#include <satchel/observer.hpp>
+#include <satchel/options.hpp>
+#include <satchel/sink.hpp>
+#include <satchel/status.hpp>
+#include <satchel/storage.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace satchel::relay {
+
+/// A look at a relay. Counters count since it was made.
+struct Snapshot {
+  std::uint64_t in_flight = 0;
+  /// Outcomes that wait to be recorded.
+  std::uint64_t unsettled = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t retried = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t died = 0;
+  /// Receipts for deliveries that nobody waits for: late ones, or a defect of the sink.
+  std::uint64_t ignored = 0;
+  bool leading = false;
+  SinkState sink = SinkState::none;
+  std::string sink_problem{};
+  std::optional<BackgroundFailure> failure{};
+
+  // How much is remembered: all bounded by options, for tests and curious operators.
+  std::uint64_t retrying = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t read_ahead = 0;
+  std::uint64_t held_topics = 0;
+};
+
+/// The relay without its thread: decides what is sent when, and what becomes of it. It knows the ports alone.
+/// Every call makes what is due and returns at once; whoever drives it waits for the wake, the storage's
+/// descriptor or `next_step`.
+///
+/// Confined to one thread at a time, except `snapshot`. The wake function is called from any thread.
+class Relay {
+ public:
+  /// They outlive the relay.
+  struct Ports {
+    Storage& storage;
+    Sink& sink;
+    Clock& clock;
+    Observer& observer;
+  };
+
+  /// `options` are valid. `wake` is thread-safe, cheap and outlives nothing: it may be called late. `seed`
+  /// spreads backoffs.
+  Relay(const Options& options, Ports ports, std::function<void()> wake, std::uint64_t seed);
+
+  /// As a crash would leave it, `finish` was not called: the sink is cut off, the claim stays.
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  /// One round: takes up events, records outcomes, hands over messages. Never blocks on the network, never
+  /// throws. True when anything was done, so that another round may find more.
+  bool step() noexcept;
+
+  /// When to step at the latest, without a wake. Nothing: only events matter.
+  std::optional<BootTime> next_step() const;
+
+  /// From now on nothing new is sent; what is in flight is waited for and recorded at once.
+  void drain();
+
+  /// After `drain`: everything in flight has come back and is recorded, or cannot be recorded.
+  bool drained() const;
+
+  /// Stops the sink within `timeout`, records what came back and ends the claim. What is unanswered stays
+  /// pending. The relay does nothing afterwards. A second call has no effect.
+  void finish(std::chrono::milliseconds timeout) noexcept;
+
+  /// Thread-safe.
+  Snapshot snapshot() const;
+
+ private:
+  class Engine;
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace satchel::relay
