@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "support/free_port.hpp"
+#include "support/child.hpp"
+#include "support/loopback.hpp"
+#include "support/programs.hpp"
 
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
-
-extern char** environ;
 
 namespace support {
 
@@ -38,7 +33,8 @@ struct NginxTls {
 /// and does not look at the body.
 class Nginx {
  public:
-  explicit Nginx(std::vector<NginxTls> tls = {}) {
+  explicit Nginx(const std::vector<NginxTls>& tls = {}) {
+    if (!is_installed()) throw std::runtime_error{"nginx is not installed"};
     std::string pattern = (std::filesystem::temp_directory_path() / "satchel-nginx-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error{"mkdtemp"};
     directory_ = pattern;
@@ -69,35 +65,22 @@ class Nginx {
     return "https://localhost:" + std::to_string(tls_port(index)) + path;
   }
 
+  static bool is_installed() { return !find_program("nginx").empty(); }
+
   /// Kill -9.
-  void kill() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    int status = 0;
-    while (waitpid(pid_, &status, 0) == -1 && errno == EINTR) {
-    }
-    pid_ = -1;
-  }
+  void kill() { child_.reset(); }
 
   /// Starts it (again) on the same ports and waits until it listens.
   void start() {
-    const std::string configuration = (directory_ / "nginx.conf").string();
-    const std::string errors = (directory_ / "error.log").string();
-    const std::string prefix = directory_.string();
-    const char* command[] = {"nginx", "-p",           prefix.c_str(), "-c", configuration.c_str(),
-                             "-e",    errors.c_str(), nullptr};
-    // PATH of ordinary users lacks sbin.
-    const char* const program = access("/usr/sbin/nginx", X_OK) == 0 ? "/usr/sbin/nginx" : "nginx";
-    if (posix_spawnp(&pid_, program, nullptr, nullptr, const_cast<char**>(command), environ) != 0)
-      throw std::runtime_error{"nginx does not start"};
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
-    while (!listens(port_)) {
-      const bool died = waitpid(pid_, nullptr, WNOHANG) == pid_;
-      if (died) pid_ = -1;
-      if (died || std::chrono::steady_clock::now() > deadline)
-        throw std::runtime_error{"nginx does not listen: " + read(directory_ / "error.log")};
-      poll(nullptr, 0, 5);
-    }
+    child_ = std::make_unique<Child>(std::vector<std::string>{
+        find_program("nginx"), "-p", directory_.string(), "-c", (directory_ / "nginx.conf").string(), "-e",
+        (directory_ / "error.log").string()});
+    const bool listens = wait_until_accepting(port_, std::chrono::seconds{30}, [this] {
+      siginfo_t ended{};
+      waitid(P_PID, static_cast<id_t>(child_->pid()), &ended, WEXITED | WNOHANG | WNOWAIT);
+      return ended.si_pid != 0;
+    });
+    if (!listens) throw std::runtime_error{"nginx does not listen: " + read(directory_ / "error.log")};
   }
 
   /// The complete lines of the log, once there are `count` of them; throws after a minute.
@@ -108,7 +91,7 @@ class Nginx {
       if (lines.size() >= count) return lines;
       if (std::chrono::steady_clock::now() > deadline)
         throw std::runtime_error{"only " + std::to_string(lines.size()) + " lines in nginx's log"};
-      poll(nullptr, 0, 5);
+      ::poll(nullptr, 0, 5);
     }
   }
   std::vector<std::string> log() const {
@@ -171,7 +154,7 @@ class Nginx {
   std::uint16_t port_ = 0;
   std::vector<std::uint16_t> tls_ports_;
   std::string servers_;
-  pid_t pid_ = -1;
+  std::unique_ptr<Child> child_;
 };
 
 }  // namespace support

@@ -8,7 +8,7 @@ namespace satchel::http {
 
 void Batcher::close(Opened::iterator open) {
   ready_.push_back(std::move(open->items));
-  by_topic_.erase(open->topic);
+  by_url_.erase(open->url);
   open_.erase(open);
 }
 
@@ -20,16 +20,16 @@ void Batcher::add(Item item, Moment now) {
     ready_.back().push_back(std::move(item));
     return;
   }
-  std::string topic = limits_.by_topic ? item.delivery.topic : std::string{};
   const std::size_t bytes = item.encoded.size() + 1;
-  auto found = by_topic_.find(topic);
-  if (found != by_topic_.end() && found->second->bytes + bytes > limits_.bytes) {
+  auto found = by_url_.find(item.url);
+  if (found != by_url_.end() && found->second->bytes + bytes > limits_.bytes) {
     close(found->second);
-    found = by_topic_.end();
+    found = by_url_.end();
   }
-  if (found == by_topic_.end()) {
-    open_.push_back({topic, {}, 1, now});  // 1: the brackets of an array, less one comma
-    found = by_topic_.emplace(std::move(topic), std::prev(open_.end())).first;
+  if (found == by_url_.end()) {
+    // 1: the brackets of an array, less one comma.
+    open_.push_back({item.url, {}, 1, now});
+    found = by_url_.emplace(item.url, std::prev(open_.end())).first;
   }
   const auto open = found->second;
   open->items.push_back(std::move(item));

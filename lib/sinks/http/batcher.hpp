@@ -19,11 +19,9 @@ struct BatchLimits {
   std::size_t count = 1;
   std::size_t bytes = 0;
   std::chrono::milliseconds linger{0};
-  /// Messages of different topics go to different addresses.
-  bool by_topic = false;
 };
 
-/// Collects what waits for a request into batches. One thread at a time.
+/// Collects what waits for a request into batches, one address each. One thread at a time.
 class Batcher {
  public:
   explicit Batcher(BatchLimits limits) : limits_{limits} {}
@@ -42,7 +40,7 @@ class Batcher {
 
  private:
   struct Open {
-    std::string topic;
+    std::string url;
     Batch items;
     std::size_t bytes = 0;
     Moment since;
@@ -54,7 +52,7 @@ class Batcher {
   std::deque<Batch> ready_;
   /// In the order in which they were begun, so that the first is due first.
   Opened open_;
-  std::unordered_map<std::string, Opened::iterator> by_topic_;
+  std::unordered_map<std::string, Opened::iterator> by_url_;
 };
 
 }  // namespace satchel::http

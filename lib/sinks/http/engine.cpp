@@ -23,8 +23,7 @@ using std::chrono::milliseconds;
 
 BatchLimits limits_of(const HttpOptions& options) {
   if (!carries_many(options.body)) return {};
-  const bool by_topic = UrlTemplate{options.url}.has_topic();
-  return {options.batch.max_count, options.batch.max_bytes, options.batch.linger, by_topic};
+  return {options.batch.max_count, options.batch.max_bytes, options.batch.linger};
 }
 
 MultiPtr make_multi(const HttpOptions& options) {
@@ -202,12 +201,7 @@ void Engine::start_transfers() {
 }
 
 void Engine::start(Batch batch) {
-  std::variant<Request, Receipt> made = Receipt{};
-  try {
-    made = builder_.build(batch);
-  } catch (const InvalidMessage& error) {
-    made = reject(error.what());
-  }
+  std::variant<Request, Receipt> made = builder_.build(batch);
   if (const auto* receipt = std::get_if<Receipt>(&made)) return answer(batch, *receipt);
   outlet_.on_the_wire(claims_of(batch));
   Transfer& transfer = *idle_.back();

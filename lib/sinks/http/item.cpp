@@ -137,6 +137,7 @@ std::string event_type_of(const Delivery& delivery, const std::string& fallback)
 
 ItemEncoder::ItemEncoder(const HttpOptions& options)
     : body_{options.body},
+      url_{options.url},
       item_{options.batch.item},
       event_source_{options.event_source},
       event_type_{options.event_type} {}
@@ -144,6 +145,7 @@ ItemEncoder::ItemEncoder(const HttpOptions& options)
 Item ItemEncoder::encode(Delivery delivery) const {
   check_delivery(delivery);
   Item item;
+  item.url = url_.expand(delivery.topic);
   switch (body_) {
     case HttpBody::raw:
     case HttpBody::cloudevents_binary:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "sinks/http/url_template.hpp"
+
 #include <satchel/http.hpp>
 #include <satchel/sink.hpp>
 
@@ -14,6 +16,8 @@ namespace satchel::http {
 struct Item {
   /// Its payload has been moved into `encoded`.
   Delivery delivery;
+  /// Where it goes.
+  std::string url;
   std::string encoded;
 };
 
@@ -34,6 +38,7 @@ class ItemEncoder {
  private:
   // Constant after construction.
   const HttpBody body_;
+  const UrlTemplate url_;
   const HttpItem item_;
   const std::string event_source_;
   const std::string event_type_;

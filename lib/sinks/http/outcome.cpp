@@ -45,16 +45,19 @@ Cause handshake_cause(const std::string& text, Cause otherwise) {
   return otherwise;
 }
 
-Cause certificate_cause(const Transfer& transfer) {
-  // OpenSSL's verdict on the chain; where it has none, libcurl's own check of the name has failed.
+Cause certificate_cause(const Transfer& transfer, const std::string& text) {
+  // 0 and 1 are no findings of OpenSSL about the chain: libcurl itself then failed the certificate, for its
+  // name.
+  constexpr long kUnspecified = 1;
   const long error = transfer.certificate_error();
-  return error != 0 ? verdicts::cause_of_certificate_error(error) : Cause::tls_wrong_name;
+  if (error > kUnspecified) return verdicts::cause_of_certificate_error(error);
+  return contains_any(text, {"name", "match"}) ? Cause::tls_wrong_name : Cause::tls_certificate;
 }
 
 Cause tls_cause(const Transfer& transfer, CURLcode result, const std::string& text) {
   switch (result) {
     case CURLE_PEER_FAILED_VERIFICATION:
-      return certificate_cause(transfer);
+      return certificate_cause(transfer, text);
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     case CURLE_SSL_INVALIDCERTSTATUS:

@@ -89,7 +89,7 @@ Request RequestBuilder::compose(const Batch& batch) {
   Request request;
   const Delivery& first = batch.front().delivery;
   const std::string id = request_id(batch);
-  request.url = url_.expand(first.topic);
+  request.url = batch.front().url;
   request.body = body_of(batch);
   add_content_type(batch, request);
   add_field(request, "Idempotency-Key", '"' + id + '"');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "support/nginx.hpp"
-#include "support/receipts.hpp"
+#include "support/deliveries.hpp"
+#include "support/sink_recorder.hpp"
 
 #include <satchel/http.hpp>
 
@@ -11,9 +12,10 @@
 using satchel::HttpOptions;
 using satchel::HttpSink;
 using satchel::Verdict;
+using support::deliveries;
 using support::delivery;
 using support::Nginx;
-using support::Receipts;
+using support::SinkRecorder;
 
 namespace {
 
@@ -21,30 +23,23 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-std::vector<satchel::Delivery> numbered(std::int64_t first, std::int64_t count) {
-  std::vector<satchel::Delivery> batch;
-  for (std::int64_t row = first; row < first + count; ++row)
-    batch.push_back(delivery(row, "plant/boiler", "payload " + std::to_string(row)));
-  return batch;
-}
-
 }  // namespace
 
 TEST_CASE("http: nginx gets a message with its topic, its id and its payload") {
   Nginx nginx;
-  Receipts receipts;
+  SinkRecorder recorder;
   HttpOptions options;
   options.url = nginx.url("/log/{topic}");
   HttpSink sink{options};
-  sink.start(receipts);
+  sink.start(recorder);
   sink.resume();
-  CHECK(receipts.ups() == 1);
+  CHECK(recorder.wait_up());
 
   auto message = delivery(7, "plant/boiler 1", "71.5");
   message.key = "boiler";
   message.content_type = "text/plain";
   sink.send({message});
-  const auto receipt = receipts.wait_for_claim(7);
+  const auto receipt = recorder.wait_receipts(1).at(0);
   CHECK(receipt.verdict == Verdict::delivered);
   CHECK(receipt.reason.empty());
   sink.stop(std::chrono::seconds{5});
@@ -63,20 +58,20 @@ TEST_CASE("http: nginx gets a message with its topic, its id and its payload") {
 
 TEST_CASE("http: nginx keeps every one of a thousand messages sent eight at a time") {
   Nginx nginx;
-  Receipts receipts;
+  SinkRecorder recorder;
   HttpOptions options;
   options.url = nginx.url("/keep/");
   options.method = satchel::HttpMethod::put;
   HttpSink sink{options};
-  sink.start(receipts);
+  sink.start(recorder);
   sink.resume();
-  sink.send(numbered(1, 1000));
-  for (const auto& receipt : receipts.wait_for(1000)) REQUIRE(receipt.verdict == Verdict::delivered);
+  sink.send(deliveries(1, 1000));
+  for (const auto& receipt : recorder.wait_receipts(1000)) REQUIRE(receipt.verdict == Verdict::delivered);
   sink.stop(std::chrono::seconds{5});
 
   std::set<std::string> kept;
   for (const auto& file : std::filesystem::directory_iterator{nginx.kept()})
     kept.insert(file.path().filename());
   CHECK(kept.size() == 1000);
-  CHECK(kept.contains(delivery(1000, "", "").id.to_string()));
+  CHECK(kept.contains(delivery(1000).id.to_string()));
 }
