@@ -29,8 +29,13 @@ wait "$firmware" || fail "firmware ended with status $?"
 wait_for 'all messages at the subscriber' arrived "$samples"
 
 cat "$log"
-echo "the subscriber saw $samples messages; the first and the last:"
+
+rows="SELECT printf('{\"reading\":%d,\"celsius\":%f}', id, celsius) FROM reading ORDER BY id"
+sqlite3 -readonly "$work/device.db" "$rows" >"$work/rows"
+echo "the device has $(wc -l <"$work/rows") rows; the first and the last:"
+sed -n '1p;$p' "$work/rows"
+echo "the subscriber saw (topic, payload, user properties) for the same:"
 sed -n '1p;$p' "$work/arrived"
-# One key, so in the order of the commits. Copies may only repeat what was under way when the broker went.
-grep -o '"reading":[0-9]*' "$work/arrived" | awk -F: '!seen[$2]++ { print $2 }' >"$work/order"
-sort -n "$work/order" | cmp - "$work/order" || fail 'the order within the key is broken'
+# A message for every row and a row for every message. Copies may only repeat what was under way when the broker went. One
+# key, so the messages come in the order of the commits.
+awk '!seen[$2]++ { print $2 }' "$work/arrived" | cmp - "$work/rows" || fail 'rows and messages are not the same'

@@ -8,7 +8,7 @@ build_packages=(
   libmosquitto-dev libcurl4-openssl-dev zlib1g-dev libssl-dev
 )
 # What the examples and tests start besides.
-broker_packages=(mosquitto mosquitto-clients)
+broker_packages=(mosquitto mosquitto-clients sqlite3)
 test_packages=(doctest-dev nginx openssl ccache)
 check_packages=(clang-14 clang-format-14 clang-tidy-14 git)
 
@@ -57,7 +57,7 @@ need_packages() {
 # Where there is no apt-get: the libraries are Meson's to look for, the programs are looked for here.
 need_tools() {
   local tool missing=()
-  for tool in c++ meson ninja pkg-config mosquitto mosquitto_sub nginx openssl; do
+  for tool in c++ meson ninja pkg-config mosquitto mosquitto_sub sqlite3 nginx openssl; do
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$tool" >/dev/null || missing+=("$tool")
   done
   [[ ${#missing[@]} -eq 0 ]] && return
