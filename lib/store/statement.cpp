@@ -7,14 +7,13 @@ namespace satchel::store {
 
 sqlite3_stmt* Statement::prepared() {
   if (statement_ == nullptr) {
-    check(
-        sqlite3_prepare_v3(database_.getHandle(), sql_, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr));
+    check(sqlite3_prepare_v3(database_, sql_, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr));
   }
   return statement_;
 }
 
 void Statement::check(int result) const {
-  if (result != SQLITE_OK) throw SQLite::Exception(database_.getHandle(), result);
+  if (result != SQLITE_OK) throw SQLite::Exception(database_, result);
 }
 
 Statement& Statement::bind(int index, std::int64_t value) {
@@ -52,7 +51,7 @@ bool Statement::step() {
   const int result = sqlite3_step(prepared());
   if (result == SQLITE_ROW) return true;
   if (result == SQLITE_DONE) return false;
-  SQLite::Exception failure{database_.getHandle(), result};
+  SQLite::Exception failure{database_, result};
   reset();
   throw failure;
 }
@@ -65,7 +64,7 @@ void Statement::run() {
 
 std::int64_t Statement::run_and_count() {
   run();
-  return sqlite3_changes64(database_.getHandle());
+  return sqlite3_changes64(database_);
 }
 
 void Statement::reset() noexcept {

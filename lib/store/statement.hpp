@@ -17,7 +17,10 @@ namespace satchel::store {
 class Statement {
  public:
   /// `sql` has to be a literal or to outlive the object.
-  Statement(SQLite::Database& database, const char* sql) noexcept : database_{database}, sql_{sql} {}
+  Statement(const SQLite::Database& database, const char* sql) noexcept
+      : Statement{database.getHandle(), sql} {}
+  /// The same on a connection that somebody else has opened.
+  Statement(sqlite3* database, const char* sql) noexcept : database_{database}, sql_{sql} {}
   ~Statement() { sqlite3_finalize(statement_); }
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
@@ -49,7 +52,7 @@ class Statement {
   sqlite3_stmt* prepared();
   void check(int result) const;
 
-  SQLite::Database& database_;
+  sqlite3* database_;
   const char* sql_;
   sqlite3_stmt* statement_ = nullptr;
 };

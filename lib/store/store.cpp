@@ -95,11 +95,8 @@ bool Store::leading() const noexcept {
 }
 
 void Store::announce() noexcept {
-  if (leading()) {
-    wake();
-  } else {
-    touch_relay_file(site_.relay_path, false);
-  }
+  wake();
+  if (!leading()) touch_relay_file(site_.relay_path, false);
 }
 
 Writing* Store::current_on_this_thread() const noexcept {
