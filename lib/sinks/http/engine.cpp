@@ -3,12 +3,12 @@
 
 #include "base/fork.hpp"
 #include "sinks/http/outcome.hpp"
+#include "sinks/outlet/quiet_thread.hpp"
 #include "sinks/verdicts/verdicts.hpp"
 
 #include <satchel/error.hpp>
 
 #include <pthread.h>
-#include <csignal>
 
 #include <algorithm>
 #include <limits>
@@ -45,24 +45,6 @@ std::vector<std::uint64_t> claims_of(const Batch& batch) {
   return claims;
 }
 
-// libcurl with CURLOPT_NOSIGNAL leaves SIGPIPE to the application, and the application's other signals are no
-// business of this thread.
-std::thread start_without_signals(std::shared_ptr<Engine> engine, void (Engine::*body)() noexcept) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread;
-  try {
-    thread = std::thread{[engine = std::move(engine), body] { ((*engine).*body)(); }};
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return thread;
-}
-
 }  // namespace
 
 Engine::Engine(std::shared_ptr<const HttpOptions> options, std::shared_ptr<Clock> clock, SinkEvents& events)
@@ -83,7 +65,8 @@ Engine::Engine(std::shared_ptr<const HttpOptions> options, std::shared_ptr<Clock
 Engine::~Engine() { abandon_transfers(); }
 
 void Engine::launch() {
-  std::thread thread = start_without_signals(shared_from_this(), &Engine::run);
+  // libcurl with CURLOPT_NOSIGNAL leaves SIGPIPE to the application.
+  std::thread thread = start_quiet_thread([engine = shared_from_this()] { engine->run(); });
   pthread_setname_np(thread.native_handle(), "satchel-http");
   const std::lock_guard lock{mutex_};
   thread_ = std::move(thread);

@@ -33,6 +33,8 @@ void append_string(std::string& to, std::string_view value) {
 }  // namespace
 
 std::optional<std::string> compact_json(std::string_view text) {
+  // The reader would take a NUL for the end.
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
   json::StringBuffer buffer;
   VerbatimWriter writer{buffer};
   json::MemoryStream bytes{text.data(), text.size()};

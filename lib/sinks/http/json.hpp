@@ -8,7 +8,7 @@
 namespace satchel::http {
 
 /// The JSON text without its white space, so that it fits on one line; numbers keep their spelling. Nothing
-/// when the text is not JSON.
+/// when the text is not JSON or has a number that no double holds.
 std::optional<std::string> compact_json(std::string_view text);
 
 /// Writes one flat JSON object, name by name.

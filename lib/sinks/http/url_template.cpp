@@ -39,6 +39,9 @@ std::string part(CURLU* url, CURLUPart which) {
 UrlPtr parse(const std::string& url) {
   const bool clean = std::all_of(url.begin(), url.end(), [](char c) { return c > 0x20 && c < 0x7f; });
   if (!clean) refuse("the URL has white space or a character that is not ASCII", "percent-encode it");
+  // libcurl would take the path for the host.
+  if (url.find(":///") != std::string::npos)
+    refuse("the URL has no host", "for example https://host/base/{topic}");
   UrlPtr parsed{curl_url()};
   if (!parsed || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_PATH_AS_IS) != CURLUE_OK)
     refuse("the URL cannot be used", "for example https://host/base/{topic}");

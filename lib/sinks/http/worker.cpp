@@ -72,9 +72,10 @@ void HttpSink::Worker::send(std::vector<Delivery> batch) {
 void HttpSink::Worker::reset() {
   if (!engine_) return;
   const auto engine = std::exchange(engine_, nullptr);
-  engine->finish(std::chrono::steady_clock::now());
-  engine->outlet().give_up("the connections were dropped because an answer stayed out");
+  // First: at its end the engine gives back what it has not begun as not exposed.
+  engine->outlet().give_up_exposed("the connections were dropped because an answer stayed out");
   engine->outlet().close();
+  engine->finish(std::chrono::steady_clock::now());
   left_behind_.push_back(engine);
   events_->down(down("the connections were dropped"));
 }

@@ -37,6 +37,7 @@ void Outlet::answer(std::vector<Receipt> receipts) noexcept {
   {
     const std::lock_guard lock{mutex_};
     std::erase_if(receipts, [this](const Receipt& receipt) { return owed_.erase(receipt.claim) == 0; });
+    if (owed_.empty()) quiet_.notify_all();
   }
   if (receipts.empty()) return;
   pass_on([&](SinkEvents& events) { events.receipts(std::move(receipts)); });
@@ -50,14 +51,23 @@ void Outlet::down(Receipt cause) noexcept {
   pass_on([&](SinkEvents& events) { events.down(std::move(cause)); });
 }
 
-void Outlet::give_up(const std::string& reason) noexcept {
+void Outlet::give_up(const std::string& reason) noexcept { give_up(reason, false); }
+
+void Outlet::give_up_exposed(const std::string& reason) noexcept { give_up(reason, true); }
+
+bool Outlet::wait_answered(std::chrono::steady_clock::time_point until) noexcept {
+  std::unique_lock lock{mutex_};
+  return quiet_.wait_until(lock, until, [this] { return owed_.empty(); });
+}
+
+void Outlet::give_up(const std::string& reason, bool all_exposed) noexcept {
   std::vector<Receipt> receipts;
   {
     const std::lock_guard lock{mutex_};
     for (const auto& [claim, wire] : owed_) {
       Receipt receipt = satchel::down(reason);
       receipt.claim = claim;
-      receipt.exposed = wire;
+      receipt.exposed = wire || all_exposed;
       receipts.push_back(std::move(receipt));
     }
     owed_.clear();

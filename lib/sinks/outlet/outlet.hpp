@@ -3,6 +3,7 @@
 
 #include <satchel/sink.hpp>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -32,11 +33,16 @@ class Outlet {
 
   /// Answers everything that is still owed with `down`; later answers for them are swallowed.
   void give_up(const std::string& reason) noexcept;
+  /// The same for `Sink::reset`, which takes everything as exposed.
+  void give_up_exposed(const std::string& reason) noexcept;
+  /// Waits until nothing is owed; false: the time is over.
+  bool wait_answered(std::chrono::steady_clock::time_point until) noexcept;
   /// No event gets through after it returns; waits for one that is on its way, unless this is the thread that
   /// sends it.
   void close() noexcept;
 
  private:
+  void give_up(const std::string& reason, bool all_exposed) noexcept;
   template <typename Call>
   void pass_on(Call call) noexcept;
 

@@ -247,12 +247,10 @@ TEST_CASE("http: reset answers everything under way, drops the connections and c
   CHECK(cause->verdict == Verdict::down);
   const auto receipts = harness.recorder.wait_receipts(5);
   REQUIRE(receipts.size() == 5);
-  std::size_t exposed = 0;
   for (const Receipt& receipt : receipts) {
     CHECK(receipt.verdict == Verdict::down);
-    exposed += receipt.exposed ? 1 : 0;
+    CHECK(receipt.exposed);
   }
-  CHECK(exposed == 2);
   harness.sink().resume();
   REQUIRE(harness.recorder.wait_up());
   CHECK(harness.post(6).verdict == Verdict::delivered);
