@@ -131,7 +131,8 @@ class Storage {
   virtual std::vector<StoredMessage> claim(const ClaimQuery& query) = 0;
 
   /// Called right before every hand-over: makes the rows durable, so that nothing is sent that could still
-  /// vanish, and notes what is in flight. Throws `ClaimLost` when another relay has taken over.
+  /// vanish, and notes what is in flight. Called without rows when what was noted came back unsent. Throws
+  /// `ClaimLost` when another relay has taken over.
   virtual void before_send(const InFlight& in_flight) = 0;
 
   /// Records outcomes in one transaction; all or nothing. Returns false when the storage is occupied right

@@ -83,8 +83,18 @@ void Relay::Engine::round() {
   if (trouble_.failure() || lead_->outcomes.size() >= options_.max_unsettled) settle();
   progress_ = hand_over() || progress_;
   settle();
+  correct_note();
   ports_.storage.maintain();
   if (!lead_->occupied) trouble_.passed();
+}
+
+/// After an outage nothing is in flight, maybe for weeks. A process that ends then must not make suspects of
+/// what came back, nor count a second time what was counted at the start.
+void Relay::Engine::correct_note() {
+  Lead& lead = *lead_;
+  if (!lead.note_is_stale || !lead.flights.empty() || !lead.outcomes.empty()) return;
+  ports_.storage.before_send({});
+  lead.note_is_stale = false;
 }
 
 bool Relay::Engine::take_inbox() {
@@ -180,7 +190,7 @@ void Relay::Engine::take_back_overdue() {
 
 std::optional<BootTime> Relay::Engine::next_step() const {
   if (finished_) return std::nullopt;
-  if (trouble_.until()) return trouble_.until();
+  if (trouble_.until() && *trouble_.until() > now_) return trouble_.until();
   std::optional<BootTime> soonest;
   // What was due at the last step and is not done yet waits for an event, not for time.
   const auto consider = [&](std::optional<BootTime> time) {

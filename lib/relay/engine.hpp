@@ -68,6 +68,8 @@ class Relay::Engine {
     std::optional<BootTime> reset_at{};
     /// The storage was occupied at the last try.
     bool occupied = false;
+    /// The storage's note of what is in flight names messages that came back and are still pending.
+    bool note_is_stale = false;
   };
 
   // engine.cpp: rounds
@@ -76,6 +78,7 @@ class Relay::Engine {
   void tick();
   void watch_sink();
   void take_back_overdue();
+  void correct_note();
   void publish();
   template <typename Call>
   void guarded(const Call& call) noexcept;
@@ -84,6 +87,7 @@ class Relay::Engine {
   bool lead();
   void examine_suspects(const Recovery& recovery);
   void lose_claim(const std::string& problem) noexcept;
+  void start_over() noexcept;
 
   // engine_send.cpp: hand-over
   bool hand_over();
@@ -92,6 +96,7 @@ class Relay::Engine {
   bool try_topic(std::vector<Loaded>& batch);
   bool add_next(std::vector<Loaded>& batch, std::size_t& bytes);
   bool admit(Loaded message, std::vector<Loaded>& batch);
+  void put_back(const std::vector<Loaded>& batch);
   void launch(std::vector<Loaded> batch);
   bool fits(std::size_t bytes, std::size_t batch_bytes, bool first) const noexcept;
   std::optional<Loaded> read(std::int64_t row);
@@ -138,6 +143,8 @@ class Relay::Engine {
   BootTime now_{};
   std::optional<BootTime> look_next_;
   std::optional<BootTime> acquire_at_;
+  /// What the storage told at the acquisition, until it is taken up: it tells it only once.
+  std::optional<Recovery> recovery_;
   std::string sink_name_;
   std::string sink_problem_;
   std::uint64_t claims_ = 0;
@@ -153,8 +160,8 @@ class Relay::Engine {
   Snapshot published_{};
 };
 
-/// Runs a part of a round. A failure of the storage becomes the sticky failure; so does anything else that is
-/// thrown.
+/// Runs a part of a round. A failure of the storage becomes the sticky failure. After anything else, such as
+/// a lack of memory, nobody knows what the state in memory is worth: it is dropped.
 template <typename Call>
 void Relay::Engine::guarded(const Call& call) noexcept {
   try {
@@ -165,11 +172,11 @@ void Relay::Engine::guarded(const Call& call) noexcept {
     } catch (const Error& error) {
       trouble_.failed(error.operation() + ": " + error.problem(), error.hint(), now_);
     } catch (const std::exception& error) {
-      trouble_.failed(std::string{"relay: "} + error.what(), "the relay tries again by itself", now_);
+      start_over();
+      trouble_.failed(std::string{"relay: "} + error.what(), "the relay starts over by itself", now_);
     }
   } catch (...) {
-    // No memory even to say so: the next round tries again.
-    acquire_at_ = now_ + milliseconds{100};
+    start_over();
   }
 }
 

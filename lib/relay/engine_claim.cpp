@@ -19,8 +19,8 @@ bool Relay::Engine::lead() {
   if (lead_) return true;
   if (draining_ || (acquire_at_ && now_ < *acquire_at_)) return false;
   acquire_at_.reset();
-  const std::optional<Recovery> recovery = ports_.storage.acquire();
-  if (!recovery) {
+  if (!recovery_) recovery_ = ports_.storage.acquire();
+  if (!recovery_) {
     trouble_.passed();
     return false;
   }
@@ -28,12 +28,13 @@ bool Relay::Engine::lead() {
   lead_->rescans = ports_.storage.rescans();
   progress_ = true;
   try {
-    examine_suspects(*recovery);
+    examine_suspects(*recovery_);
   } catch (...) {
-    // The suspects are known from the record of this claim alone: without them it must not go on.
+    // Without having looked at the suspects it must not go on.
     lead_.reset();
     throw;
   }
+  recovery_.reset();
   route_.want(now_);
   ports_.observer.leading(true);
   return true;
@@ -57,6 +58,8 @@ void Relay::Engine::examine_suspects(const Recovery& recovery) {
     entry.marked = message.suspect;
     lead.isolation.suspect(row, deliveries_);
     if (!alone) continue;
+    // The note first: a process that ends right here must not be counted against the message twice.
+    ports_.storage.before_send({});
     const std::string error = "the process ended while this message alone was in flight";
     const int attempts = message.attempts + 1;
     entry.marked = true;
@@ -71,6 +74,7 @@ void Relay::Engine::examine_suspects(const Recovery& recovery) {
 /// Another relay has the storage: everything in memory is void, the sink is cut off.
 void Relay::Engine::lose_claim(const std::string& problem) noexcept {
   lead_.reset();
+  recovery_.reset();
   route_.leave(now_);
   acquire_at_ = now_ + kStandAside;
   progress_ = true;
@@ -80,6 +84,22 @@ void Relay::Engine::lose_claim(const std::string& problem) noexcept {
     ports_.observer.leading(false);
     if (sink_started_) ports_.sink.reset();
   });
+}
+
+/// Drops what is in memory and begins anew from the storage. What is in flight is sent again.
+void Relay::Engine::start_over() noexcept {
+  const bool led = lead_ != nullptr;
+  lead_.reset();
+  recovery_.reset();
+  route_.leave(now_);
+  acquire_at_ = now_ + kStandAside;
+  progress_ = true;
+  ports_.storage.release();
+  if (led) ports_.observer.leading(false);
+  try {
+    if (sink_started_) ports_.sink.reset();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): the claims are void, whatever the sink thinks
+  }
 }
 
 }  // namespace satchel::relay

@@ -23,6 +23,7 @@ void Relay::Engine::on_receipt(const Receipt& receipt) {
   lead.flights.erase(place);
   lead.flight_bytes -= flight.bytes;
   if (flight.alone) lead.alone = false;
+  if (receipt.verdict != Verdict::delivered) lead.note_is_stale = true;
   Entry& entry = lead.ledger.at(flight.row);
   const Decision decision = decide(receipt, entry.attempts, age(entry), options_);
   const bool conclusive = decision.act != Act::give_back && decision.act != Act::hold;

@@ -55,18 +55,37 @@ bool Relay::Engine::hand_over() {
 std::vector<Loaded> Relay::Engine::fill() {
   Lead& lead = *lead_;
   std::vector<Loaded> batch;
-  if (lead.alone || fill_alone(batch)) return batch;
-  const std::size_t room = lead.window.room(lead.flights.size(), ports_.sink.capacity());
-  if (room == 0) return batch;
-  try_topic(batch);
-  const bool may_advance = lead.backoff.size() < retrying_limit(options_);
-  const std::size_t ahead = std::max(room, options_.batch_size / 2);
-  const bool read = lead.supply.refill(lead.ledger, ahead, may_advance, now_);
-  progress_ = progress_ || (read && !lead.supply.exhausted());
-  std::size_t bytes = 0;
-  while (batch.size() < room && lead.outcomes.size() < options_.max_unsettled && add_next(batch, bytes)) {
+  try {
+    if (lead.alone || fill_alone(batch)) return batch;
+    const std::size_t room = lead.window.room(lead.flights.size(), ports_.sink.capacity());
+    if (room == 0) return batch;
+    try_topic(batch);
+    const bool may_advance = lead.backoff.size() < retrying_limit(options_);
+    const std::size_t ahead = std::max(room, options_.batch_size / 2);
+    const bool read = lead.supply.refill(lead.ledger, ahead, may_advance, now_);
+    progress_ = progress_ || (read && !lead.supply.exhausted());
+    std::size_t bytes = 0;
+    while (batch.size() < room && lead.outcomes.size() < options_.max_unsettled && add_next(batch, bytes)) {
+    }
+  } catch (...) {
+    put_back(batch);
+    throw;
   }
   return batch;
+}
+
+/// A failure of the storage came between: what was chosen is to be read again.
+void Relay::Engine::put_back(const std::vector<Loaded>& batch) {
+  Lead& lead = *lead_;
+  const bool alone = std::exchange(lead.alone, false);
+  for (const Loaded& one : batch) {
+    Entry& entry = lead.ledger.at(one.message.id.row);
+    if (alone) {
+      entry.place = Place::alone;
+    } else {
+      send_again(entry);
+    }
+  }
 }
 
 /// True: a suspect has its turn, or waits for the others to come back first.
@@ -86,10 +105,9 @@ bool Relay::Engine::fill_alone(std::vector<Loaded>& batch) {
       vanish(*row);
       continue;
     }
-    // It is the only one: marked before admit looks at it, so that it is not queued once more.
+    // Marked before admit looks at it, so that it is not queued once more.
     lead.alone = true;
-    admit(std::move(*message), batch);
-    lead.alone = !batch.empty();
+    lead.alone = admit(std::move(*message), batch);
     if (lead.alone) return true;
   }
   return false;
@@ -186,28 +204,20 @@ bool Relay::Engine::admit(Loaded message, std::vector<Loaded>& batch) {
 /// Hands a batch over. Until the storage has noted it, a failure leaves its messages to be read again.
 void Relay::Engine::launch(std::vector<Loaded> batch) {
   Lead& lead = *lead_;
-  const bool alone = std::exchange(lead.alone, false);
+  const bool alone = lead.alone;
   InFlight all;
   for (const auto& [claim, flight] : lead.flights) all.rows.push_back(flight.row);
   for (const Loaded& one : batch) {
-    const std::int64_t row = one.message.id.row;
-    all.rows.push_back(row);
-    all.highest = std::max(all.highest, row);
+    all.rows.push_back(one.message.id.row);
+    all.highest = std::max(all.highest, one.message.id.row);
   }
   try {
     ports_.storage.before_send(all);
   } catch (...) {
-    for (const Loaded& one : batch) {
-      Entry& entry = lead.ledger.at(one.message.id.row);
-      if (alone) {
-        entry.place = Place::alone;
-      } else {
-        send_again(entry);
-      }
-    }
+    put_back(batch);
     throw;
   }
-  lead.alone = alone;
+  lead.note_is_stale = false;
   std::vector<Delivery> deliveries;
   deliveries.reserve(batch.size());
   for (Loaded& one : batch) {
