@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+#include "oracle.hpp"
+
+#include <iostream>
+
+namespace simulation {
+
+using satchel::DeadReason;
+using satchel::Verdict;
+
+void Oracle::demand(bool holds, Row row, const std::string& what) {
+  if (!holds) defects_.push_back("message " + std::to_string(row) + ": " + what);
+}
+
+void Oracle::check() const {
+  if (!defects_.empty()) throw Broken{defects_.front()};
+}
+
+void Oracle::say(const std::string& what) const {
+  if (!trace_) return;
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now().time_since_epoch());
+  std::cerr << since.count() << " ms  " << what << '\n';
+}
+
+void Oracle::enqueued(const satchel::MessageId& id, const satchel::Message& message, Nature nature) {
+  demand(fates_.empty() || id.row > fates_.rbegin()->first, id.row, "its id is not above all earlier ones");
+  say("enqueued " + std::to_string(id.row) + " key '" + message.key + "' topic " + message.topic +
+      " nature " + std::to_string(static_cast<int>(nature)));
+  Fate fate;
+  fate.id = id;
+  fate.message = message;
+  fate.nature = nature;
+  fate.created = clock_.now();
+  fates_.emplace(id.row, fate);
+  if (!message.key.empty()) waiting_[message.key].insert(id.row);
+}
+
+void Oracle::sent(const satchel::Delivery& delivery) {
+  const Row row = delivery.id.row;
+  say("sent " + std::to_string(row) + " attempts " + std::to_string(delivery.attempts));
+  const auto found = fates_.find(row);
+  if (found == fates_.end()) throw Broken{"message " + std::to_string(row) + " was sent and never enqueued"};
+  Fate& fate = found->second;
+  demand(delivery.id == fate.id, row, "it was sent under another id");
+  demand(delivery.payload == fate.message.payload && delivery.topic == fate.message.topic &&
+             delivery.key == fate.message.key,
+         row, "it was sent changed");
+  demand(!fate.in_flight, row, "it was sent while it was in flight");
+  demand(fate.delivered_in != incarnation_, row, "it was sent again after it was delivered");
+  demand(fate.sent == 0 || fate.causes > 0, row, "it was sent again without a cause");
+  demand(delivery.attempts <= fate.countable, row,
+         "it has " + std::to_string(delivery.attempts) + " attempts, but only " +
+             std::to_string(fate.countable) + " events could count as one");
+  demand(!delivery.remaining || delivery.remaining->count() > 0, row, "it was sent with no time left");
+  demand(!fate.expired && !fate.told_dead, row, "it was sent after its end was told");
+  demand_order(fate);
+  fate.causes = 0;
+  ++fate.sent;
+  fate.in_flight = true;
+  fate.noted = true;
+}
+
+/// No earlier message of the key may be waiting, and none may be in flight.
+void Oracle::demand_order(const Fate& fate) {
+  if (fate.message.key.empty()) return;
+  for (const Row other : waiting_[fate.message.key]) {
+    const Fate& one = fates_.at(other);
+    if (other != fate.id.row) {
+      demand(!one.in_flight, fate.id.row,
+             "it was sent while " + std::to_string(other) + " of its key was in flight");
+    }
+    if (other >= fate.id.row || fate.replayed || one.replayed || one.erased) continue;
+    // Its end is decided by now, and told when it is recorded.
+    const bool over = one.message.expires_after && clock_.now() - one.created >= *one.message.expires_after;
+    if (over || one.countable - one.excused >= max_attempts_) continue;
+    demand(false, fate.id.row, "it was sent before " + std::to_string(other) + " of its key");
+  }
+}
+
+void Oracle::arrived(Row row) { ++fates_.at(row).arrived; }
+
+void Oracle::answered(Row row, const satchel::Receipt& receipt, bool was_alone) {
+  say("answered " + std::to_string(row) + " verdict " + std::to_string(static_cast<int>(receipt.verdict)) +
+      ' ' + receipt.reason);
+  Fate& fate = fates_.at(row);
+  fate.in_flight = false;
+  if (receipt.verdict == Verdict::delivered) {
+    fate.delivered_in = incarnation_;
+  } else {
+    ++fate.causes;
+  }
+  if (receipt.verdict == Verdict::retry || receipt.verdict == Verdict::reject) ++fate.countable;
+  if (receipt.verdict == Verdict::down && receipt.exposed && was_alone) ++fate.countable;
+  // From here on the relay may go on with its key.
+  const bool may_end = receipt.verdict == Verdict::delivered || receipt.verdict == Verdict::reject ||
+                       (receipt.verdict == Verdict::retry && fate.countable - fate.excused >= max_attempts_);
+  if (may_end && !fate.message.key.empty()) waiting_[fate.message.key].erase(row);
+}
+
+void Oracle::claim_void(bool alone_counts) {
+  say(alone_counts ? "the claim is void, at most one in flight" : "the claim is void");
+  for (auto& [row, fate] : fates_) {
+    if (fate.noted && alone_counts) ++fate.countable;
+  }
+}
+
+void Oracle::crashed(bool alone_counts) {
+  say("crash");
+  claim_void(alone_counts);
+  forgot();
+}
+
+void Oracle::forgot() {
+  ++incarnation_;
+  for (auto& [row, fate] : fates_) {
+    fate.in_flight = false;
+    fate.noted = false;
+    // A receipt that was not recorded in time is void: the copy that follows is within the stated bound.
+    ++fate.causes;
+  }
+}
+
+void Oracle::note_is_corrected() {
+  for (auto& [row, fate] : fates_) fate.noted = fate.in_flight;
+}
+
+void Oracle::leading(bool leads) noexcept {
+  say(leads ? "leads" : "stands by");
+  if (!leads) forgot();
+}
+
+void Oracle::erased(Row row) {
+  say("erased " + std::to_string(row));
+  fates_.at(row).erased = true;
+  if (!fates_.at(row).message.key.empty()) waiting_[fates_.at(row).message.key].erase(row);
+}
+
+void Oracle::replayed(Row row) {
+  say("replayed " + std::to_string(row));
+  Fate& fate = fates_.at(row);
+  fate.replayed = true;
+  fate.told_dead = false;
+  fate.excused = fate.countable;
+  fate.delivered_in = 0;
+  ++fate.causes;
+}
+
+void Oracle::delivered(const satchel::MessageId& id, int) noexcept {
+  say("told delivered " + std::to_string(id.row));
+  const Fate& fate = fates_.at(id.row);
+  demand(fate.arrived > 0, id.row, "delivered was told and it never arrived");
+}
+
+void Oracle::retrying(const satchel::MessageId& id, int attempts, const std::string& error,
+                      std::chrono::milliseconds) noexcept {
+  const Fate& fate = fates_.at(id.row);
+  say("told retrying " + std::to_string(id.row) + " attempts " + std::to_string(attempts) + ": " + error);
+  demand(attempts <= fate.countable, id.row, "more attempts are told than there were");
+  demand(attempts < max_attempts_, id.row, "it is retried beyond its limit");
+}
+
+void Oracle::died(const satchel::MessageId& id, DeadReason reason, const std::string& error) noexcept {
+  Fate& fate = fates_.at(id.row);
+  fate.told_dead = true;
+  say("told dead " + std::to_string(id.row) + ": " + error);
+  if (!fate.message.key.empty()) waiting_[fate.message.key].erase(id.row);
+  if (reason == DeadReason::rejected) {
+    demand(fate.nature == Nature::reject, id.row, "it died as rejected and nobody rejected it");
+  } else {
+    demand(fate.countable - fate.excused >= max_attempts_, id.row,
+           "it died after too few attempts: " + error);
+    const bool innocent = fate.nature == Nature::good || fate.nature == Nature::forbidden;
+    // Chance may end the process again and again while one message is alone in flight; nobody can tell that
+    // from a killer.
+    demand(!innocent || reason == DeadReason::crashed, id.row, "an innocent died: " + error);
+    if (innocent) fate.unlucky = true;
+  }
+}
+
+void Oracle::expired(const satchel::MessageId& id) noexcept {
+  Fate& fate = fates_.at(id.row);
+  fate.expired = true;
+  say("told expired " + std::to_string(id.row));
+  if (!fate.message.key.empty()) waiting_[fate.message.key].erase(id.row);
+  demand(fate.message.expires_after.has_value(), id.row, "it expired and has no time to live");
+  const auto age = clock_.now() - fate.created;
+  demand(
+      age >= fate.message.expires_after.value_or(std::chrono::milliseconds{0}) - std::chrono::milliseconds{1},
+      id.row, "it expired too early");
+}
+
+void Oracle::at_end(const std::set<Row>& pending, const std::set<Row>& dead) {
+  for (const auto& [row, fate] : fates_) {
+    const bool is_dead = dead.count(row) != 0;
+    demand(pending.count(row) == 0, row, "it is still pending at the end");
+    demand(fate.arrived > 0 || is_dead || fate.expired || fate.erased, row, "it is lost");
+    demand(!is_dead || fate.told_dead || incarnation_ > 1, row, "it is dead and nobody was told");
+    if (fate.nature == Nature::poison || fate.nature == Nature::killer || fate.nature == Nature::reject) {
+      demand(fate.arrived == 0, row, "it arrived although it cannot");
+      demand(is_dead || fate.expired || fate.erased, row,
+             "it is no dead letter although it cannot be delivered");
+    }
+    if (fate.nature == Nature::good || fate.nature == Nature::forbidden)
+      demand(!is_dead || fate.unlucky, row, "an innocent is dead");
+  }
+  for (const Row row : pending) demand(fates_.count(row) != 0, row, "it was never enqueued");
+  check();
+}
+
+}  // namespace simulation

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/message.hpp>
+#include <satchel/observer.hpp>
+#include <satchel/sink.hpp>
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace simulation {
+
+using Row = std::int64_t;
+
+/// A rule was broken.
+class Broken : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// What happens to a message when it is sent.
+enum class Nature { good, flaky, reject, poison, killer, forbidden };
+
+/// Everything that the outside world knows about a message.
+struct Fate {
+  satchel::MessageId id;
+  satchel::Message message;
+  Nature nature = Nature::good;
+  satchel::BootTime created{};
+
+  int sent = 0;
+  int arrived = 0;       ///< copies that reached the receiver
+  int causes = 0;        ///< reasons for another copy
+  int countable = 0;     ///< events that may count as an attempt
+  int excused = 0;       ///< attempts before the last replay
+  int delivered_in = 0;  ///< incarnation of the relay that got a delivered receipt, 0: none
+  bool in_flight = false;
+  bool noted = false;  ///< the relay's note may still say that it is in flight
+  bool erased = false;
+  bool expired = false;
+  bool replayed = false;
+  bool told_dead = false;
+  bool unlucky = false;
+};
+
+/// Stands outside: sees what is enqueued, sent, answered and told, and judges. Throws `Broken`.
+class Oracle final : public satchel::Observer {
+ public:
+  Oracle(const satchel::Clock& clock, int max_attempts) : clock_{clock}, max_attempts_{max_attempts} {}
+
+  void enqueued(const satchel::MessageId& id, const satchel::Message& message, Nature nature);
+  void sent(const satchel::Delivery& delivery);
+  /// The peer has the message.
+  void arrived(Row row);
+  /// The receipt that the sink gives for it.
+  void answered(Row row, const satchel::Receipt& receipt, bool was_alone);
+  /// The relay's process ended.
+  void crashed(bool alone_counts);
+  /// Somebody else takes the claim, and finds the note of what is in flight.
+  void claim_void(bool alone_counts);
+  /// The relay has nothing in flight and nothing to record: its note says so.
+  void note_is_corrected();
+  void erased(Row row);
+  void replayed(Row row);
+
+  /// Everything has come to rest.
+  void at_end(const std::set<Row>& pending, const std::set<Row>& dead);
+
+  Fate& fate(Row row) { return fates_.at(row); }
+  const std::map<Row, Fate>& fates() const noexcept { return fates_; }
+  const std::vector<std::string>& defects() const noexcept { return defects_; }
+  void check() const;
+  /// Says what happens, for people who look at one seed.
+  void trace(bool on) { trace_ = on; }
+  void say(const std::string& what) const;
+
+  // Observer
+  void delivered(const satchel::MessageId& id, int attempts) noexcept override;
+  void retrying(const satchel::MessageId& id, int attempts, const std::string& error,
+                std::chrono::milliseconds backoff) noexcept override;
+  void sink_up(const std::string&) noexcept override { say("sink up"); }
+  void sink_down(const std::string&, const std::string& reason, bool,
+                 std::chrono::milliseconds pause) noexcept override {
+    say("sink down for " + std::to_string(pause.count()) + " ms: " + reason);
+  }
+  void leading(bool leads) noexcept override;
+  void failing(const std::string& problem, const std::string&) noexcept override {
+    say("failing: " + problem);
+  }
+  void healed() noexcept override { say("healed"); }
+  void died(const satchel::MessageId& id, satchel::DeadReason reason,
+            const std::string& error) noexcept override;
+  void expired(const satchel::MessageId& id) noexcept override;
+
+ private:
+  void demand(bool holds, Row row, const std::string& what);
+  /// What the relay knew and had not recorded is void.
+  void forgot();
+  void demand_order(const Fate& fate);
+
+  const satchel::Clock& clock_;
+  const int max_attempts_;
+  std::map<Row, Fate> fates_;
+  std::map<std::string, std::set<Row>> waiting_;  // by key: not at its end as far as anybody outside knows
+  std::vector<std::string> defects_;
+  int incarnation_ = 1;
+  bool trace_ = false;
+};
+
+}  // namespace simulation

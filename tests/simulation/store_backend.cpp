@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "backend.hpp"
+#include "store/store.hpp"
+#include "support/temp_dir.hpp"
+
+#include <string>
+#include <utility>
+
+namespace simulation {
+
+namespace {
+
+class StoreBackend final : public Backend {
+ public:
+  explicit StoreBackend(std::shared_ptr<satchel::testing::ManualClock> clock) {
+    options_.clock = std::move(clock);
+    options_.durability = satchel::Durability::relaxed;
+    open();
+  }
+
+  satchel::Storage& storage() override { return *store_; }
+
+  void crash() override {
+    store_.reset();
+    open();
+  }
+
+  bool erase(std::int64_t row) override {
+    const std::unique_ptr<satchel::store::Writing> writing = store_->begin();
+    const int gone = writing->database().exec("DELETE FROM satchel_message WHERE topic <> '' AND id = " +
+                                              std::to_string(row));
+    writing->commit();
+    return gone > 0;
+  }
+
+  bool replay(const satchel::MessageId& id) override { return store_->replay(id); }
+
+  std::set<std::int64_t> pending() override {
+    std::set<std::int64_t> rows;
+    satchel::ClaimQuery query;
+    query.max_count = 10'000;
+    query.max_bytes = std::size_t{1} << 30U;
+    for (const satchel::StoredMessage& message : store_->claim(query)) rows.insert(message.id.row);
+    return rows;
+  }
+
+  std::set<std::int64_t> dead() override {
+    std::set<std::int64_t> rows;
+    for (const satchel::DeadLetter& letter : store_->dead_letters(10'000, 0)) rows.insert(letter.id.row);
+    return rows;
+  }
+
+ private:
+  void open() { store_ = satchel::store::Store::open(directory_.path() + "/simulation.db", options_); }
+
+  const support::TempDir directory_{support::TempDir::Where::memory};
+  satchel::Options options_;
+  std::shared_ptr<satchel::store::Store> store_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> store_backend(std::shared_ptr<satchel::testing::ManualClock> clock) {
+  return std::make_unique<StoreBackend>(std::move(clock));
+}
+
+}  // namespace simulation

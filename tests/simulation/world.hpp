@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/testing/manual_clock.hpp>
+#include <satchel/testing/scripted_sink.hpp>
+
+#include "backend.hpp"
+#include "oracle.hpp"
+#include "relay/relay.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace simulation {
+
+enum class Kind { memory, store };
+
+/// A scripted sink that says when the relay resets it.
+class Wire final : public satchel::testing::ScriptedSink {
+ public:
+  Wire(std::size_t capacity, std::function<void()> on_reset)
+      : ScriptedSink{capacity}, on_reset_{std::move(on_reset)} {}
+  void reset() override {
+    on_reset_();
+    ScriptedSink::reset();
+  }
+
+ private:
+  const std::function<void()> on_reset_;
+};
+
+/// One device with its peer, in virtual time: a relay over a storage, a scripted sink, and chance. The same
+/// seed is the same life.
+class World {
+ public:
+  World(Kind kind, std::uint64_t seed);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  /// Throws when a rule is broken.
+  void live();
+
+  void trace() { oracle_->trace(true); }
+  std::uint64_t messages() const noexcept { return oracle_->fates().size(); }
+
+ private:
+  void boot();
+  void act();
+  void come_to_rest();
+
+  void enqueue();
+  void answer_some();
+  void answer(const satchel::Delivery& delivery);
+  void reply(const satchel::Delivery& delivery, satchel::Receipt receipt);
+  void cut();
+  void lose_under_way();
+  void crash();
+  void erase_one();
+  void replay_one();
+  void disturb();
+  void pass_time();
+  void step();
+
+  std::uint64_t chance(std::uint64_t below) { return random_() % below; }
+  bool one_in(std::uint64_t times) { return chance(times) == 0; }
+  std::string some_key();
+  std::string some_topic();
+
+  std::mt19937_64 random_;
+  std::shared_ptr<satchel::testing::ManualClock> clock_ = std::make_shared<satchel::testing::ManualClock>();
+  satchel::Options options_;
+  std::unique_ptr<Oracle> oracle_;
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Wire> sink_;
+  std::unique_ptr<satchel::relay::Relay> relay_;
+  std::set<std::string> forbidden_;
+  bool away_ = false;
+  bool quiet_ = false;
+  std::uint64_t boots_ = 0;
+};
+
+}  // namespace simulation
