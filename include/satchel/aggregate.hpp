@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/event.hpp>
+#include <satchel/transaction.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace satchel {
+
+namespace detail {
+
+/// Events that wait for the commit. Confined to one thread at a time.
+struct RecordedEvents {
+  std::vector<std::function<void(Transaction&)>> events;
+};
+
+}  // namespace detail
+
+/// Base of a business object that notes what happened to it, to be published when its changes are committed:
+///
+///     class Line : public satchel::Aggregate {
+///      public:
+///       void stop() { running_ = false; record(LineStopped{.line = name_}); }
+///     };
+///
+///     line.stop();
+///     tx.collect(line);
+///     tx.commit();         // publishes LineStopped, then commits
+///
+/// Not thread-safe. A copy starts without recorded events; a move takes them along.
+class Aggregate {
+ public:
+  Aggregate() = default;
+  Aggregate(const Aggregate& /*other*/) {}
+  Aggregate& operator=(const Aggregate& /*other*/) { return *this; }
+  Aggregate(Aggregate&&) noexcept = default;
+  Aggregate& operator=(Aggregate&&) noexcept = default;
+
+  /// Events recorded and not yet published.
+  std::size_t recorded() const noexcept { return recorded_ ? recorded_->events.size() : 0; }
+
+ protected:
+  ~Aggregate() = default;
+
+  /// Keeps a domain or an integration event until a transaction that collects this aggregate commits. A
+  /// transaction that ends in any other way leaves here what it has not published.
+  template <Event E>
+  void record(E event) {
+    queue().events.push_back(
+        [event = std::move(event)](Transaction& transaction) { transaction.publish(event); });
+  }
+
+ private:
+  friend class Transaction;
+
+  detail::RecordedEvents& queue() {
+    if (!recorded_) recorded_ = std::make_shared<detail::RecordedEvents>();
+    return *recorded_;
+  }
+
+  // Shared with the transaction, so that an aggregate may end before its transaction commits.
+  std::shared_ptr<detail::RecordedEvents> recorded_;
+};
+
+}  // namespace satchel
