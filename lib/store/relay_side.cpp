@@ -17,7 +17,7 @@ RelaySide::RelaySide(const Site& site, std::function<void()> wake)
       replayed_statement_{connection_.database(), "SELECT value FROM satchel_state WHERE name = 'replayed'"},
       relaxed_statement_{connection_.database(),
                          "SELECT value FROM satchel_state WHERE name = 'relaxed_writers'"},
-      touch_{connection_.database(), "UPDATE satchel_state SET value = value WHERE name = 'epoch'"} {
+      touch_{connection_.database(), kTouch} {
   connection_.count_frames(site.file);
   // Watching begins before the first claim, so that no commit falls between the two.
   watch_files();

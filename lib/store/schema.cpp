@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS satchel_identity(
 ) STRICT;
 
 INSERT INTO satchel_state(name, value) VALUES
-  ('schema', 0), ('schema_compatible', 0), ('epoch', 0), ('relaxed_writers', 0), ('replayed', 0),
+  ('schema', 0), ('schema_compatible', 0), ('epoch', 0), ('relaxed_writers', 0), ('replayed', 0), ('frames', 0),
   ('origin', randomblob(16))
   ON CONFLICT(name) DO NOTHING;
 )sql";

@@ -18,7 +18,7 @@ struct Store::Writer {
         // With a quota the INSERT can fill the file. Written as a SELECT it gets a statement journal, so that
         // SQLite undoes this statement alone and not the caller's whole transaction.
         insert{connection->database(), with_quota ? kInsertSelect : kInsertValues},
-        touch{connection->database(), "UPDATE satchel_state SET value = value WHERE name = 'epoch'"} {}
+        touch{connection->database(), kTouch} {}
 
   static constexpr const char* kInsertValues =
       "INSERT INTO satchel_message(topic, payload, key, content_type, headers, boot, created, ttl)"

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+#include "fixture.hpp"
+#include "store/relay_file.hpp"
+#include "support/fault_vfs.hpp"
+
+#include <satchel/error.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace store_test;
+using support::FaultVfs;
+using support::FileKind;
+using support::FileOp;
+
+namespace {
+
+struct FaultyFile : File {
+  FaultVfs faults;
+  FaultyFile() { options.vfs = faults.name(); }
+};
+
+std::int64_t counter(const File& file, const std::string& name) {
+  return Foreign{file.path}.number("SELECT coalesce(sum(value), 0) FROM satchel_counter WHERE name = '" +
+                                   name + "'");
+}
+
+}  // namespace
+
+TEST_CASE("faults: an unknown outcome on settle is recorded again, once, and nothing counts as vanished") {
+  for (const bool at_write : {true, false}) {
+    FaultyFile file;
+    // With every commit synced the failing sync is that of the commit.
+    const auto store = file.open();
+    for (int i = 0; i < 4; ++i) store->save(message());
+    REQUIRE(store->acquire());
+    store->before_send({{1, 2, 3}, 3});
+    satchel::Settlement settlement = delivered({1, 2});
+    settlement.failures.push_back({3, 1, false, std::nullopt, std::chrono::milliseconds{0}, "no"});
+    settlement.deaths.push_back({4, satchel::DeadReason::rejected, 1, "no"});
+    if (!at_write) {
+      // A log begun anew is synced once at its header also in the relay's mode.
+      SQLite::Database other{file.path, SQLite::OPEN_READWRITE};
+      other.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+    file.faults.fail(at_write ? FileOp::write : FileOp::sync, FileKind::log,
+                     at_write ? SQLITE_IOERR_WRITE : SQLITE_IOERR_FSYNC);
+    CHECK_THROWS_AS(store->settle(settlement), satchel::OutcomeUnknown);
+    CHECK(file.faults.failures() == 1);
+    CHECK(store->leading());
+    CHECK(pending(*store).size() == 4);
+    CHECK(store->settle(settlement));
+    CHECK(store->settle(settlement));
+    CHECK(pending(*store) == std::vector<std::int64_t>{3});
+    CHECK(store->claim({}).front().attempts == 1);
+    CHECK(store->counts().dead == 1);
+    CHECK(counter(file, "vanished") == 0);
+    CHECK(counter(file, "dead:rejected") == 1);
+  }
+}
+
+TEST_CASE("faults: a settle that a full disk refuses changes nothing and works when there is room") {
+  FaultyFile file;
+  const auto store = file.open();
+  store->save(message());
+  REQUIRE(store->acquire());
+  file.faults.fail(FileOp::write, FileKind::log, SQLITE_FULL, 1, true);
+  CHECK_THROWS_AS(store->settle(delivered({1})), satchel::FullError);
+  CHECK(pending(*store) == std::vector<std::int64_t>{1});
+  file.faults.heal();
+  CHECK(store->settle(delivered({1})));
+}
+
+TEST_CASE(
+    "faults: a message row is not updated on its way, and nothing at all is written before the settle") {
+  FaultyFile file;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  std::vector<std::int64_t> rows;
+  for (int i = 0; i < 100; ++i) rows.push_back(store->save(message(std::string(100, 'p'))).row);
+  file.faults.reset_traffic();
+  const auto messages = store->claim({});
+  REQUIRE(messages.size() == 100);
+  store->before_send({rows, rows.back()});
+  CHECK(file.faults.traffic().bytes_written == 0);
+  CHECK(file.faults.traffic().syncs == 0);
+  REQUIRE(store->settle(delivered(rows)));
+  const auto settled = file.faults.traffic(FileKind::log);
+  CHECK(settled.syncs == 0);
+  // 100 deleted rows of 100 bytes lie on four leaves, and there are their parent and the free list: a share
+  // of a page each.
+  CHECK(settled.bytes_written / 100 <= 300);
+}
+
+TEST_CASE("faults: a message and its way through the file cost one insert and a share of one delete") {
+  FaultyFile file;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  file.faults.reset_traffic();
+  std::vector<std::int64_t> rows;
+  for (int i = 0; i < 100; ++i) rows.push_back(store->save(message(std::string(100, 'p'))).row);
+  const auto inserted = file.faults.traffic().bytes_written;
+  store->claim({});
+  store->before_send({rows, rows.back()});
+  REQUIRE(store->settle(delivered(rows)));
+  CHECK(inserted / 100 <= 9300);
+  CHECK((file.faults.traffic().bytes_written - inserted) / 100 <= 300);
+}
+
+TEST_CASE(
+    "faults: a relaxed writer's messages are synced once before they are sent, a full one's need none") {
+  for (const auto durability : {satchel::Durability::relaxed, satchel::Durability::full}) {
+    FaultyFile file;
+    file.options.durability = durability;
+    const auto store = file.open();
+    REQUIRE(store->acquire());
+    std::vector<std::int64_t> rows;
+    for (int i = 0; i < 20; ++i) rows.push_back(store->save(message()).row);
+    store->claim({});
+    file.faults.reset_traffic();
+    store->before_send({{rows.begin(), rows.begin() + 10}, rows[9]});
+    const std::uint64_t needed = durability == satchel::Durability::relaxed ? 1 : 0;
+    CHECK(file.faults.traffic(FileKind::log).syncs == needed);
+    CHECK(file.faults.traffic().bytes_written == 0);
+    // The sync covered what was committed by then.
+    store->before_send({{rows.begin() + 10, rows.end()}, rows.back()});
+    CHECK(file.faults.traffic(FileKind::log).syncs == needed);
+    store->before_send({{}, 0});
+    const auto later = store->save(message()).row;
+    store->claim({});
+    file.faults.reset_traffic();
+    store->before_send({{later}, later});
+    CHECK(file.faults.traffic(FileKind::log).syncs == needed);
+  }
+}
+
+TEST_CASE("faults: a full outbox syncs for the relaxed writer of another process") {
+  FaultyFile file;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  Options relaxed = file.options;
+  relaxed.durability = satchel::Durability::relaxed;
+  const auto other = Store::open(file.path, relaxed);
+  other->save(message());
+  REQUIRE(store->claim({}).size() == 1);
+  file.faults.reset_traffic();
+  store->before_send({{1}, 1});
+  CHECK(file.faults.traffic(FileKind::log).syncs == 1);
+}
+
+TEST_CASE("faults: a sync that fails before a hand-over keeps the messages back") {
+  FaultyFile file;
+  file.options.external_writers = true;
+  const auto store = file.open();
+  store->save(message());
+  REQUIRE(store->acquire());
+  store->save(message());
+  store->claim({});
+  file.faults.fail(FileOp::sync, FileKind::log, SQLITE_IOERR_FSYNC);
+  CHECK_THROWS_AS(store->before_send({{2}, 2}), satchel::StorageError);
+  file.faults.reset_traffic();
+  CHECK_NOTHROW(store->before_send({{2}, 2}));
+  CHECK(file.faults.traffic(FileKind::log).syncs == 1);
+}
+
+TEST_CASE("faults: the relay checkpoints beside its settles, with a frame of its own first") {
+  FaultyFile file;
+  file.options.checkpoint_bytes = 64 * 1024;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::int64_t> rows;
+    for (int i = 0; i < 10; ++i) rows.push_back(store->save(message(std::string(500, 'c'))).row);
+    REQUIRE(store->settle(delivered(rows)));
+  }
+  CHECK(file.faults.traffic(FileKind::database).writes > 0);
+  CHECK(std::filesystem::file_size(file.path + "-wal") < 256 * 1024);
+  CHECK(store->counts().pending == 0);
+}
+
+TEST_CASE("faults: maintain keeps the log short while nothing is delivered, and does nothing when it is") {
+  FaultyFile file;
+  file.options.checkpoint_bytes = 64 * 1024;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  for (int i = 0; i < 200; ++i) {
+    store->save(message(std::string(500, 'm')));
+    store->maintain();
+  }
+  CHECK(std::filesystem::file_size(file.path + "-wal") < 128 * 1024);
+  store->maintain();
+  file.faults.reset_traffic();
+  for (int i = 0; i < 10; ++i) {
+    store->maintain();
+    store->look();
+  }
+  CHECK(file.faults.traffic().bytes_written == 0);
+}
+
+TEST_CASE(
+    "faults: every checkpoint has a frame of its own right before it, and the checkpoint lock around it") {
+  for (const bool by_relay : {true, false}) {
+    CAPTURE(by_relay);
+    FaultyFile file;
+    file.options.checkpoint_bytes = 32 * 1024;
+    file.options.max_wal_bytes = by_relay ? std::size_t{1} << 30U : 32 * 1024;
+    const auto store = file.open();
+    if (by_relay) REQUIRE(store->acquire());
+    bool reached = false;
+    bool locked = false;
+    std::uint64_t own_frames = 0;
+    for (int i = 0; i < 100 && !reached; ++i) {
+      if (by_relay) store->save(message(std::string(1000, 'f')));
+      const auto frames = [&] {
+        return static_cast<std::uint64_t>(
+            Foreign{file.path}.number("SELECT value FROM satchel_state WHERE name = 'frames'"));
+      };
+      const std::uint64_t before = frames();
+      file.faults.on_operation([&](FileOp op, FileKind kind) {
+        if (op != FileOp::write || kind != FileKind::database || reached) return;
+        reached = true;
+        satchel::store::RelayFile other{file.path + "-relay"};
+        locked = !other.try_lock(satchel::store::RelayByte::checkpoint);
+        own_frames = frames() - before;
+      });
+      if (by_relay) {
+        const auto log_writes = file.faults.traffic(FileKind::log).writes;
+        store->maintain();
+        CHECK((file.faults.traffic(FileKind::log).writes > log_writes) == reached);
+      } else {
+        store->save(message(std::string(1000, 'f')));
+      }
+      file.faults.on_operation({});
+    }
+    CHECK(reached);
+    CHECK(locked);
+    CHECK(own_frames == 1);
+  }
+}
+
+TEST_CASE("faults: a take-over that fails at any operation leaves the claim to be had") {
+  for (const FileOp op : {FileOp::write, FileOp::sync}) {
+    for (std::uint64_t nth = 1; nth < 50; ++nth) {
+      CAPTURE(nth);
+      FaultyFile file;
+      const auto store = file.open();
+      store->save(message());
+      file.faults.fail(op, std::nullopt, op == FileOp::write ? SQLITE_IOERR_WRITE : SQLITE_IOERR_FSYNC, nth);
+      try {
+        store->acquire();
+      } catch (const satchel::StorageError&) {
+      }
+      const bool failed = file.faults.failures() > 0;
+      file.faults.heal();
+      if (!store->leading()) REQUIRE(store->acquire());
+      CHECK(store->settle(delivered({1})));
+      CHECK(pending(*store).empty());
+      if (!failed) break;
+    }
+  }
+}

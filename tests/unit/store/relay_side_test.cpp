@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: MIT
+#include "fixture.hpp"
+#include "store/relay_file.hpp"
+
+#include <satchel/error.hpp>
+
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <signal.h>
+
+using namespace store_test;
+using satchel::ClaimLost;
+using std::chrono::milliseconds;
+
+namespace {
+
+/// Reads one byte from a pipe; false at its end.
+bool read_byte(int fd) {
+  char byte = 0;
+  return ::read(fd, &byte, 1) == 1;
+}
+bool readable(int fd, int timeout_ms) {
+  pollfd polled{fd, POLLIN, 0};
+  return ::poll(&polled, 1, timeout_ms) == 1;
+}
+
+std::int64_t counter(const File& file, const std::string& name) {
+  return Foreign{file.path}.number("SELECT coalesce(sum(value), 0) FROM satchel_counter WHERE name = '" +
+                                   name + "'");
+}
+
+}  // namespace
+
+TEST_CASE(
+    "relay side: the relay file deleted under a living leader costs it the claim, and nothing is settled "
+    "twice") {
+  const File file;
+  const auto first = file.open();
+  for (int i = 0; i < 3; ++i) first->save(message());
+  REQUIRE(first->acquire());
+  first->before_send({{1, 2}, 2});
+  ::unlink((file.path + "-relay").c_str());
+  const auto second = file.open();
+  REQUIRE(second->acquire());
+  CHECK(second->settle(delivered({1})));
+  CHECK(first->leading());
+  CHECK_THROWS_AS(first->settle(delivered({1, 2})), ClaimLost);
+  CHECK_FALSE(first->leading());
+  CHECK(pending(*second) == std::vector<std::int64_t>{2, 3});
+  CHECK_THROWS_AS(first->settle(delivered({2})), ClaimLost);
+  CHECK_FALSE(first->acquire());
+  second->release();
+  CHECK(first->acquire());
+}
+
+TEST_CASE("relay side: a leader whose relay file is gone sends nothing more") {
+  const File file;
+  const auto store = file.open();
+  store->save(message());
+  REQUIRE(store->acquire());
+  store->before_send({{1}, 1});
+  ::unlink((file.path + "-relay").c_str());
+  CHECK_THROWS_AS(store->before_send({{1}, 1}), ClaimLost);
+  CHECK_FALSE(store->leading());
+  REQUIRE(store->acquire());
+  CHECK_NOTHROW(store->before_send({{1}, 1}));
+}
+
+TEST_CASE("relay side: a relay file replaced by another is noticed before the next hand-over") {
+  const File file;
+  const auto store = file.open();
+  store->save(message());
+  REQUIRE(store->acquire());
+  ::unlink((file.path + "-relay").c_str());
+  satchel::store::RelayFile{file.path + "-relay"};
+  CHECK_THROWS_AS(store->before_send({{1}, 1}), ClaimLost);
+}
+
+TEST_CASE("relay side: a forked child that outlives its killed parent does not keep the claim") {
+  const File file;
+  file.open()->save(message());
+  int leading[2];
+  int hold[2];
+  REQUIRE(::pipe(leading) == 0);
+  REQUIRE(::pipe(hold) == 0);
+  const pid_t parent = ::fork();
+  if (parent == 0) {
+    ::close(hold[1]);
+    const auto store = file.open();
+    if (!store->acquire()) ::_exit(1);
+    store->before_send({{1}, 1});
+    if (::fork() == 0) {
+      // The grandchild lives until the test closes the pipe.
+      ::close(leading[0]);
+      const char ready = 'r';
+      if (::write(leading[1], &ready, 1) != 1) ::_exit(1);
+      read_byte(hold[0]);
+      ::_exit(0);
+    }
+    read_byte(hold[0]);
+    ::_exit(0);
+  }
+  ::close(hold[0]);
+  ::close(leading[1]);
+  REQUIRE(read_byte(leading[0]));
+  const auto store = file.open();
+  CHECK_FALSE(store->acquire());
+  REQUIRE(::kill(parent, SIGKILL) == 0);
+  int status = 0;
+  REQUIRE(::waitpid(parent, &status, 0) == parent);
+  const auto recovery = store->acquire();
+  REQUIRE(recovery);
+  CHECK(recovery->suspects == std::vector<std::int64_t>{1});
+  ::close(hold[1]);
+  CHECK_FALSE(read_byte(leading[0]));  // the grandchild has ended
+  ::close(leading[0]);
+}
+
+TEST_CASE("relay side: one who stands by is told at once when the leader's process dies") {
+  const File file;
+  file.open()->save(message());
+  int leading[2];
+  REQUIRE(::pipe(leading) == 0);
+  const pid_t leader = ::fork();
+  if (leader == 0) {
+    const auto store = file.open();
+    if (!store->acquire()) ::_exit(1);
+    const char ready = 'r';
+    if (::write(leading[1], &ready, 1) != 1) ::_exit(1);
+    ::pause();
+    ::_exit(0);
+  }
+  ::close(leading[1]);
+  REQUIRE(read_byte(leading[0]));
+  ::close(leading[0]);
+  const auto store = file.open();
+  CHECK_FALSE(store->acquire());
+  store->look();
+  store->look();
+  REQUIRE(store->watch_descriptor() >= 0);
+  REQUIRE(::kill(leader, SIGKILL) == 0);
+  CHECK(readable(store->watch_descriptor(), 60'000));
+  CHECK(store->look().changed);
+  int status = 0;
+  REQUIRE(::waitpid(leader, &status, 0) == leader);
+  // The lock may be freed a little after the event: the looks come closer together for a while.
+  bool acquired = store->acquire().has_value();
+  for (int i = 0; i < 8 && !acquired; ++i) {
+    const auto next = store->look().next;
+    REQUIRE(next);
+    CHECK(*next - file.clock->now() <= milliseconds{128});
+    file.clock->set_now(*next);
+    acquired = store->look().changed && store->acquire().has_value();
+  }
+  CHECK(acquired);
+}
+
+TEST_CASE(
+    "relay side: one who stands by is told when the leader releases, and looks every five seconds anyway") {
+  const File file;
+  const auto leader = file.open();
+  const auto standby = file.open();
+  REQUIRE(leader->acquire());
+  CHECK_FALSE(standby->acquire());
+  standby->look();
+  while (standby->watch_descriptor() >= 0 && readable(standby->watch_descriptor(), 0)) standby->look();
+  for (auto look = standby->look(); look.next && *look.next - file.clock->now() < std::chrono::seconds{4};
+       look = standby->look()) {
+    file.clock->set_now(*look.next);
+  }
+  const auto quiet = standby->look();
+  CHECK_FALSE(quiet.changed);
+  REQUIRE(quiet.next);
+  CHECK(*quiet.next - file.clock->now() <= std::chrono::seconds{5});
+  leader->release();
+  CHECK(readable(standby->watch_descriptor(), 60'000));
+  CHECK(standby->look().changed);
+  CHECK(standby->acquire());
+}
+
+TEST_CASE("relay side: an old backup restored over a newer file begins a new identity") {
+  const File file;
+  const std::string backup = file.directory.path() + "/backup";
+  satchel::Identity before{};
+  {
+    const auto store = file.open();
+    before = store->identity();
+    for (int i = 0; i < 3; ++i) store->save(message());
+    copy_as_crashed(file.path, backup);
+    for (int i = 0; i < 5; ++i) store->save(message());
+    REQUIRE(store->acquire());
+    store->before_send({{1, 2, 3, 4, 5, 6, 7}, 7});
+    store->settle(delivered({1, 2, 3, 4, 5, 6, 7}));
+  }
+  for (const char* suffix : {"", "-wal"}) {
+    std::filesystem::copy_file(backup + suffix, file.path + suffix,
+                               std::filesystem::copy_options::overwrite_existing);
+  }
+  std::filesystem::remove(file.path + "-shm");
+  const auto store = file.open();
+  CHECK(file.notes->any_with("restored"));
+  const MessageId next = store->save(message());
+  CHECK(next.row == 4);
+  CHECK(next.identity != before);
+  CHECK(next.identity == store->identity());
+  REQUIRE(store->acquire());
+  const auto messages = store->claim({});
+  REQUIRE(messages.size() == 4);
+  CHECK(messages[0].id.identity == before);
+  CHECK(messages[3].id.identity == next.identity);
+  // Answered once: neither the take-over nor another opening begins a further one.
+  CHECK(file.open()->identity() == next.identity);
+}
+
+TEST_CASE("relay side: a backup restored while no relay file remembers it keeps its identity") {
+  const File file;
+  satchel::Identity before{};
+  {
+    const auto store = file.open();
+    before = store->identity();
+    store->save(message());
+  }
+  CHECK(file.open()->identity() == before);
+}
+
+TEST_CASE("relay side: another device id is a clone and gets its own identity, old rows keep theirs") {
+  File file;
+  satchel::Identity before{};
+  {
+    const auto store = file.open();
+    before = store->save(message()).identity;
+  }
+  file.options.device_id = "unit 2";
+  const auto store = file.open();
+  const MessageId next = store->save(message());
+  CHECK(next.identity != before);
+  const auto messages = store->claim({});
+  REQUIRE(messages.size() == 2);
+  CHECK(messages[0].id.identity == before);
+  CHECK(messages[1].id == next);
+  REQUIRE(store->acquire());
+  store->settle(delivered({1, 2}));
+  file.options.device_id = "unit 3";
+  CHECK(file.open()->identity() != next.identity);
+  CHECK(Foreign{file.path}.number("SELECT count(*) FROM satchel_identity") <= 2);
+}
+
+TEST_CASE(
+    "relay side: only rows that are still pending are suspects, and a failure takes its row off the note") {
+  const File file;
+  const std::string copy = file.directory.path() + "/copy.db";
+  const auto store = file.open();
+  for (int i = 0; i < 4; ++i) store->save(message());
+  REQUIRE(store->acquire());
+  store->before_send({{1, 2, 3}, 3});
+  satchel::Settlement settlement = delivered({1});
+  settlement.failures.push_back({2, 1, false, std::nullopt, milliseconds{0}, "no"});
+  REQUIRE(store->settle(settlement));
+  copy_as_crashed(file.path, copy);
+  File crashed;
+  crashed.path = copy;
+  {
+    const auto next = crashed.open();
+    const auto recovery = next->acquire();
+    REQUIRE(recovery);
+    CHECK(recovery->suspects == std::vector<std::int64_t>{3});
+    // Nothing in flight any more, although nothing was settled: the link broke.
+    next->before_send({{}, 0});
+  }
+  const auto last = crashed.open();
+  CHECK(last->acquire()->suspects.empty());
+}
+
+TEST_CASE(
+    "relay side: the newest row deleted by somebody else in flight, and a new one: the id is not used "
+    "again") {
+  const File file;
+  const auto store = file.open();
+  store->save(message("old"));
+  REQUIRE(store->acquire());
+  store->before_send({{1}, 1});
+  Foreign foreign{file.path};
+  foreign.exec("DELETE FROM satchel_message WHERE id = 1");
+  CHECK(pending(*store).empty());
+  const MessageId fresh = store->save(message("new"));
+  CHECK(fresh.row == 2);
+  // The old acknowledgement does not take the new message.
+  CHECK(store->settle(delivered({1})));
+  CHECK(pending(*store) == std::vector<std::int64_t>{2});
+  CHECK(counter(file, "vanished") == 1);
+}
+
+TEST_CASE("relay side: every way to empty the table leaves the newest id behind") {
+  const File file;
+  const auto store = file.open();
+  for (int i = 0; i < 5; ++i) store->save(message());
+  Foreign foreign{file.path};
+  foreign.exec("DELETE FROM satchel_message");
+  CHECK(store->save(message()).row == 6);
+  foreign.exec("DELETE FROM satchel_message WHERE id = 6");
+  foreign.exec("DELETE FROM satchel_message WHERE topic = ''");
+  CHECK(store->save(message()).row == 7);
+  REQUIRE(store->acquire());
+  CHECK(pending(*store) == std::vector<std::int64_t>{7});
+  // Superfluous tombstones go with the next outcomes, the newest stays.
+  CHECK(store->settle(delivered({7})));
+  CHECK(foreign.number("SELECT count(*) FROM satchel_message") == 1);
+  CHECK(foreign.number("SELECT id FROM satchel_message") == 7);
+  CHECK(store->counts().pending == 0);
+  CHECK(store->counts().newest_row == 7);
+}
+
+TEST_CASE(
+    "relay side: settling is refused while a transaction has the gate, and called for when it is free") {
+  const File file;
+  const auto store = file.open();
+  store->save(message());
+  REQUIRE(store->acquire());
+  int wakes = 0;
+  store->on_change([&] { ++wakes; });
+  const auto writing = store->begin();
+  CHECK_FALSE(store->settle(delivered({1})));
+  CHECK(wakes == 0);
+  writing->rollback();
+  CHECK(wakes == 1);
+  CHECK(store->settle(delivered({1})));
+  CHECK(pending(*store).empty());
+}
+
+TEST_CASE("relay side: another process that writes puts settling off, then is told as busy") {
+  File file;
+  file.options.busy_timeout = milliseconds{200};
+  const auto store = file.open();
+  store->save(message());
+  REQUIRE(store->acquire());
+  Foreign foreign{file.path};
+  foreign.exec("BEGIN IMMEDIATE");
+  CHECK_FALSE(store->settle(delivered({1})));
+  const auto look = store->look();
+  REQUIRE(look.next);
+  CHECK(*look.next > file.clock->now());
+  file.clock->set_now(*look.next);
+  CHECK(store->look().changed);
+  file.clock->advance(milliseconds{300});
+  CHECK_THROWS_AS(store->settle(delivered({1})), satchel::BusyError);
+  foreign.exec("COMMIT");
+  CHECK(store->settle(delivered({1})));
+}
+
+TEST_CASE("relay side: a commit of another process reaches the leader, and costs no write") {
+  const File file;
+  const auto leader = file.open();
+  REQUIRE(leader->acquire());
+  leader->look();
+  CHECK_FALSE(leader->look().changed);
+  CHECK_FALSE(leader->look().next);
+  CHECK_FALSE(readable(leader->watch_descriptor(), 0));
+  REQUIRE(in_child([&] {
+            file.open()->save(message());
+            return 0;
+          }) == 0);
+  CHECK(readable(leader->watch_descriptor(), 60'000));
+  CHECK(leader->look().changed);
+  CHECK(pending(*leader).size() == 1);
+}
+
+TEST_CASE(
+    "relay side: a foreign commit whose file event comes before it is visible is found by looking again") {
+  File file;
+  file.options.external_writers = true;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  Foreign foreign{file.path};
+  foreign.exec("PRAGMA cache_spill = 1");
+  foreign.exec("PRAGMA cache_size = 1");
+  store->look();
+  while (readable(store->watch_descriptor(), 0)) store->look();
+  // The pages of the open transaction spill into the log: the event is there, the commit is not.
+  foreign.exec("BEGIN IMMEDIATE");
+  for (int i = 0; i < 50; ++i) {
+    foreign.exec("INSERT INTO satchel_message(topic, payload) VALUES ('a', zeroblob(3000))");
+  }
+  REQUIRE(readable(store->watch_descriptor(), 60'000));
+  CHECK_FALSE(store->look().changed);
+  CHECK(pending(*store).empty());
+  const auto early = store->look();
+  REQUIRE(early.next);
+  CHECK(*early.next - file.clock->now() <= milliseconds{2});
+  // The commit itself may bring no further event: only looking again finds it.
+  store->look();
+  foreign.exec("COMMIT");
+  std::vector<milliseconds> pauses;
+  bool found = false;
+  for (int i = 0; i < 9 && !found; ++i) {
+    const auto look = store->look();
+    found = look.changed;
+    if (found) break;
+    REQUIRE(look.next);
+    pauses.push_back(std::chrono::duration_cast<milliseconds>(*look.next - file.clock->now()));
+    file.clock->set_now(*look.next);
+  }
+  CHECK(found);
+  CHECK(pending(*store).size() == 50);
+}
+
+TEST_CASE("relay side: with external writers a look is due every polling interval, without them never") {
+  for (const bool external : {false, true}) {
+    File file;
+    file.options.external_writers = external;
+    file.options.polling_interval = milliseconds{700};
+    const auto store = file.open();
+    REQUIRE(store->acquire());
+    store->look();
+    file.clock->advance(std::chrono::seconds{2});
+    for (int i = 0; i < 10; ++i) {
+      const auto look = store->look();
+      if (look.next) file.clock->set_now(*look.next);
+    }
+    const auto quiet = store->look();
+    CHECK_FALSE(quiet.changed);
+    CHECK(quiet.next.has_value() == external);
+    if (external) CHECK(*quiet.next - file.clock->now() <= milliseconds{700});
+  }
+}
