@@ -172,7 +172,25 @@ bool Client::tcp_established() const noexcept {
   return getpeername(socket(), reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
+namespace {
+
+// A broker without TCP_NODELAY, mosquitto's default, holds the next PUBACKs back until the last ones are
+// acknowledged by TCP, and a window that is full sends nothing that could carry that: 40 ms for each round.
+// The option lasts only until the kernel changes its mind, so it is set at each read.
+void acknowledge_now(int descriptor) noexcept {
+  const int yes = 1;
+  setsockopt(descriptor, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof(yes));
+}
+
+}  // namespace
+
 int Client::read() {
+  const int result = read_all();
+  if (socket() >= 0) acknowledge_now(socket());
+  return result;
+}
+
+int Client::read_all() {
   ERR_clear_error();
   for (int round = 0; round < kReadRounds; ++round) {
     // mosquitto_loop_read stops early when it finds an old EAGAIN in errno, and leaves its own when the
@@ -241,7 +259,10 @@ void Client::on_connect(mosquitto*, void* self, int code, int, const mosquitto_p
 }
 
 void Client::on_disconnect(mosquitto*, void* self, int code, const mosquitto_property* properties) {
-  static_cast<Client*>(self)->disconnect_ = Disconnect{code, detail_of(properties)};
+  auto& noted = static_cast<Client*>(self)->disconnect_;
+  // No properties with libmosquitto 2.0.11, which frees them before it calls: the reason string is lost then.
+  // After a DISCONNECT the library goes on reading, and reports the missing socket as a second end.
+  if (!noted) noted = Disconnect{code, detail_of(properties)};
 }
 
 void Client::on_publish(mosquitto*, void* self, int id, int code, const mosquitto_property* properties) {

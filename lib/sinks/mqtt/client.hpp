@@ -96,6 +96,7 @@ class Client {
   void stop_logging() noexcept;
 
  private:
+  int read_all();
   static void on_connect(mosquitto*, void* self, int code, int flags, const mosquitto_property* properties);
   static void on_disconnect(mosquitto*, void* self, int code, const mosquitto_property* properties);
   static void on_publish(mosquitto*, void* self, int id, int code, const mosquitto_property* properties);

@@ -12,14 +12,14 @@
 #include <thread>
 #include <vector>
 
-namespace satchel {
+namespace satchel::mqtt {
 
 /// The sink without its shell: checked options, the exchange, and the network thread, which runs from `start`
 /// to `stop`.
-class MqttSink::Connection {
+class Connection {
  public:
   /// `lookup` is replaced by tests only.
-  explicit Connection(MqttOptions options, mqtt::Lookup lookup = mqtt::look_up);
+  explicit Connection(MqttOptions options, Lookup lookup = look_up);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -37,10 +37,10 @@ class MqttSink::Connection {
   const MqttOptions options_;
   const std::string name_;
   const unsigned generation_;
-  const std::shared_ptr<mqtt::Exchange> exchange_;
-  const mqtt::Lookup lookup_;
+  const std::shared_ptr<Exchange> exchange_;
+  const Lookup lookup_;
   // the caller's thread only
   std::thread thread_;
 };
 
-}  // namespace satchel
+}  // namespace satchel::mqtt

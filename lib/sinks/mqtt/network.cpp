@@ -91,7 +91,9 @@ void Network::wait() {
   fds[0] = {exchange_->descriptor(), POLLIN, 0};
   const bool connected = client_ && client_->socket() >= 0;
   if (connected) {
-    fds[1] = {client_->socket(), static_cast<short>(POLLIN | (client_->wants_write() ? POLLOUT : 0)), 0};
+    const bool opening = phase_ == Phase::connecting && !attempt_.tcp_established;
+    fds[1] = {client_->socket(),
+              static_cast<short>(POLLIN | (opening || client_->wants_write() ? POLLOUT : 0)), 0};
   }
   const int count = ::poll(fds.data(), connected ? 2 : 1, poll_timeout(boot_now()));
   if (count < 0 && errno != EINTR) throw std::system_error{errno, std::generic_category(), "poll"};
@@ -233,7 +235,7 @@ void Network::check_keep_alive() {
 Receipt Network::cause_of_loss(int result) const {
   const auto& disconnect = client_->disconnected();
   constexpr int kFirstReason = 0x80;
-  if (disconnect && (disconnect->code >= kFirstReason || result == MOSQ_ERR_SUCCESS)) {
+  if (disconnect && (disconnect->code >= kFirstReason || disconnect->code == 0)) {
     return verdicts::classify(Source::mqtt_disconnect, disconnect->code, disconnect->detail);
   }
   if (auto tls = client_->tls().receipt()) return *tls;

@@ -112,6 +112,7 @@ void Network::open_next() {
       attempt_.address_deadline = now + (attempt_.deadline - now) / rest;
       return;
     }
+    if (auto tls = client_->tls().receipt()) return fail(*tls);
     attempt_.failure = result == MOSQ_ERR_ERRNO
                            ? verdicts::transport(verdicts::cause_of_errno(error),
                                                  address() + ": " + std::generic_category().message(error))
@@ -139,10 +140,12 @@ void Network::serve_connecting(short events) {
       return next_address(verdicts::transport(Cause::connect_failed, address()));
     }
   }
+  // Reading first: a refusal in TLS or MQTT lies in the socket while writing to it fails already.
   int result = MOSQ_ERR_SUCCESS;
-  if ((events & POLLOUT) != 0) result = client_->write();
-  if (result == MOSQ_ERR_SUCCESS && client_->socket() >= 0 && (events & (POLLIN | POLLERR | POLLHUP)) != 0) {
-    result = client_->read();
+  if ((events & (POLLIN | POLLERR | POLLHUP)) != 0) result = client_->read();
+  if (result == MOSQ_ERR_SUCCESS && client_->socket() >= 0 && !client_->connack() &&
+      (events & POLLOUT) != 0) {
+    result = client_->write();
   }
   if (client_->connack()) return accept_connack();
   if (result != MOSQ_ERR_SUCCESS || client_->socket() < 0 || client_->tls().receipt()) {

@@ -192,12 +192,12 @@ Cause cause_of_certificate_error(long error) noexcept {
 }
 
 std::string printable(std::string_view text, std::size_t limit) {
-  std::string result(text.substr(0, limit));
+  std::size_t size = std::min(text.size(), limit);
   // A cut must not leave half a character: reasons end up in JSON and in UTF-8 columns.
-  if (text.size() > limit) {
-    while (!result.empty() && (static_cast<unsigned char>(result.back()) & 0xC0U) == 0x80U) result.pop_back();
-    if (!result.empty() && static_cast<unsigned char>(result.back()) >= 0xC0U) result.pop_back();
+  if (size < text.size()) {
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;
   }
+  std::string result(text.substr(0, size));
   const bool utf8 = is_utf8(result);
   for (char& c : result) {
     const auto byte = static_cast<unsigned char>(c);
