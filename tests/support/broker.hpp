@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "support/child.hpp"
 #include "support/loopback.hpp"
-#include "support/process.hpp"
+#include "support/programs.hpp"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <chrono>
@@ -18,7 +20,7 @@
 #include <string>
 #include <vector>
 
-namespace satchel::testing {
+namespace support {
 
 /// How to set up a real broker.
 struct BrokerSetup {
@@ -58,7 +60,7 @@ class Broker {
     throw std::runtime_error{"mosquitto does not start"};
   }
   ~Broker() {
-    process_.reset();
+    child_.reset();
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
   }
@@ -71,22 +73,30 @@ class Broker {
   std::string folder() const { return folder_.string(); }
 
   /// Ends it without a good-bye.
-  void kill() { process_->end(SIGKILL); }
+  void kill() { child_->kill(); }
   /// Ends it in an orderly way.
-  void terminate() { process_->end(SIGTERM); }
+  void terminate() {
+    child_->signal(SIGTERM);
+    child_->wait();
+  }
   /// Starts it again on the same port.
   void restart() {
     if (!launch()) throw std::runtime_error{"mosquitto does not start again"};
   }
   /// Stops it in its tracks: connections stay open and nobody answers.
-  void freeze() { process_->pause(); }
-  void thaw() { process_->resume(); }
+  void freeze() { child_->signal(SIGSTOP); }
+  void thaw() { child_->signal(SIGCONT); }
 
  private:
   bool launch() {
-    process_ = std::make_unique<Process>(
+    child_.reset();
+    child_ = std::make_unique<Child>(
         std::vector<std::string>{program_, "-c", (folder_ / "mosquitto.conf").string()});
-    return wait_until_accepting(port_, std::chrono::seconds{10}, [this] { return process_->has_ended(); });
+    return wait_until_accepting(port_, std::chrono::seconds{10}, [this] {
+      siginfo_t ended{};
+      waitid(P_PID, static_cast<id_t>(child_->pid()), &ended, WEXITED | WNOHANG | WNOWAIT);
+      return ended.si_pid != 0;
+    });
   }
 
   void write_users() {
@@ -95,9 +105,8 @@ class Broker {
     std::ofstream{file} << setup_.username << ':' << setup_.password << '\n';
     ::chmod(file.c_str(), 0600);
     // Replaces the clear text by its hash.
-    if (!Process::run({find_program("mosquitto_passwd"), "-U", file})) {
-      throw std::runtime_error{"mosquitto_passwd failed"};
-    }
+    Child hashing{{find_program("mosquitto_passwd"), "-U", file}};
+    if (hashing.wait() != 0) throw std::runtime_error{"mosquitto_passwd failed"};
   }
 
   void write_configuration() {
@@ -125,7 +134,7 @@ class Broker {
   std::filesystem::path folder_;
   std::uint16_t port_ = 0;
   // changes with each start
-  std::unique_ptr<Process> process_;
+  std::unique_ptr<Child> child_;
 };
 
-}  // namespace satchel::testing
+}  // namespace support

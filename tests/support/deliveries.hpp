@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
-namespace satchel::testing {
+namespace support {
+
+using satchel::Delivery;
 
 inline Delivery delivery(std::uint64_t claim, std::string topic = "t", std::string payload = "p") {
   Delivery result;
@@ -27,4 +29,4 @@ inline std::vector<Delivery> deliveries(std::uint64_t first, std::size_t count,
   return batch;
 }
 
-}  // namespace satchel::testing
+}  // namespace support

@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace satchel::testing {
+namespace support {
 
 /// Closes itself.
 class Descriptor {
@@ -86,4 +86,4 @@ bool wait_until_accepting(std::uint16_t port, std::chrono::milliseconds patience
   return false;
 }
 
-}  // namespace satchel::testing
+}  // namespace support

@@ -12,7 +12,10 @@
 #include <utility>
 #include <vector>
 
-namespace satchel::testing {
+namespace support {
+
+using satchel::Receipt;
+using satchel::SinkEvents;
 
 /// The relay's place in tests of a sink: records what the sink says, in order, and waits for it by name.
 class SinkRecorder final : public SinkEvents {
@@ -86,4 +89,4 @@ class SinkRecorder final : public SinkEvents {
   std::size_t looked_at_ = 0;
 };
 
-}  // namespace satchel::testing
+}  // namespace support
