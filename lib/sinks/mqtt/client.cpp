@@ -136,6 +136,10 @@ void Client::apply(const MqttOptions& options, const Login& login) {
     demand(mosquitto_void_option(handle_, MOSQ_OPT_SSL_CTX, tls_context_.get()), "TLS");
     demand(mosquitto_int_option(handle_, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0), "TLS");
   }
+  // "Threaded" means that the library queues and leaves writing to mosquitto_loop_write. Until CONNACK that
+  // is what is wanted: a CONNECT written at once can break a connection before the refusal that waits in the
+  // socket is read.
+  demand(mosquitto_threaded_set(handle_, true), "threads");
   mosquitto_connect_v5_callback_set(handle_, on_connect);
   mosquitto_disconnect_v5_callback_set(handle_, on_disconnect);
   mosquitto_publish_v5_callback_set(handle_, on_publish);
@@ -231,7 +235,10 @@ void Client::cork(bool on) noexcept {
 
 int Client::disconnect() { return mosquitto_disconnect_v5(handle_, MQTT_RC_NORMAL_DISCONNECTION, nullptr); }
 
-void Client::stop_logging() noexcept { mosquitto_log_callback_set(handle_, nullptr); }
+void Client::established() noexcept {
+  mosquitto_threaded_set(handle_, false);
+  mosquitto_log_callback_set(handle_, nullptr);
+}
 
 void Client::on_connect(mosquitto*, void* self, int code, int, const mosquitto_property* properties) {
   Connack connack;

@@ -92,11 +92,13 @@ class Client {
   std::vector<Ack>& acks() noexcept { return acks_; }
   const TlsOutcome& tls() const noexcept { return tls_outcome_; }
   const std::string& last_error() const noexcept { return last_error_; }
-  /// Logging costs an allocation a packet: it is on until the connection stands.
-  void stop_logging() noexcept;
+  /// To be called after a good CONNACK: from here on messages are written as they are published, and the
+  /// library's log, which costs an allocation a packet, is off.
+  void established() noexcept;
 
  private:
   int read_all();
+
   static void on_connect(mosquitto*, void* self, int code, int flags, const mosquitto_property* properties);
   static void on_disconnect(mosquitto*, void* self, int code, const mosquitto_property* properties);
   static void on_publish(mosquitto*, void* self, int id, int code, const mosquitto_property* properties);

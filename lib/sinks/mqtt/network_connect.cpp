@@ -130,11 +130,15 @@ void Network::next_address(Receipt failure) {
 
 void Network::serve_connecting(short events) {
   if (!attempt_.tcp_established) {
-    if (const int error = pending_error(client_->socket()); error != 0) {
+    // A reset means that the connection stood: the TLS handshake began within connect, and the peer's reason
+    // to refuse it may still lie in the socket.
+    const int error = pending_error(client_->socket());
+    const bool was_reset = error == ECONNRESET || error == EPIPE;
+    if (error != 0 && !was_reset) {
       return next_address(verdicts::transport(verdicts::cause_of_errno(error),
                                               address() + ": " + std::generic_category().message(error)));
     }
-    attempt_.tcp_established = client_->tcp_established();
+    attempt_.tcp_established = was_reset || client_->tcp_established();
     if (!attempt_.tcp_established) {
       if ((events & (POLLERR | POLLHUP)) == 0) return;
       return next_address(verdicts::transport(Cause::connect_failed, address()));
@@ -200,7 +204,7 @@ void Network::accept_connack() {
   maximum_packet_size_ = connack.maximum_packet_size;
   keep_alive_ = connack.keep_alive ? std::chrono::seconds{*connack.keep_alive} : options_.keep_alive;
   exchange_->set_capacity(window_);
-  client_->stop_logging();
+  client_->established();
   touch_in();
   touch_out();
   phase_ = Phase::up;
