@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// The root of everything satchel throws. `what()` reads "operation: problem (hint)".
@@ -46,6 +48,11 @@ class UsageError : public Error {
   using Error::Error;
 };
 
+/// `Outbox::enqueue_async` found `Options::async_queue` messages waiting. This message is not enqueued.
+class QueueFull : public Error {
+  using Error::Error;
+};
+
 /// The file cannot serve as an outbox: missing directory, no database, read-only, network file system.
 class OpenError : public Error {
   using Error::Error;
@@ -54,6 +61,18 @@ class OpenError : public Error {
 /// The file was written by a newer satchel whose format this version cannot use. It is left untouched.
 class SchemaTooNew : public OpenError {
   using OpenError::OpenError;
+};
+
+/// A header propagator of the application threw. The message was not added; the propagator's own exception is
+/// nested in this one.
+class PropagatorError : public Error {
+  using Error::Error;
+};
+
+/// A message that was sent without an outbox did not arrive, or nobody knows whether it did; see
+/// `DirectEventBus`.
+class DeliveryFailed : public Error {
+  using Error::Error;
 };
 
 /// SQLite or the operating system failed. Nothing was committed, unless it is an `OutcomeUnknown`.
@@ -84,3 +103,5 @@ class ClaimLost : public StorageError {
 };
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

@@ -10,6 +10,8 @@
 #include <memory>
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// What a returned `commit()` survives.
@@ -20,6 +22,14 @@ enum class Durability : std::uint8_t {
   /// a
   /// message was sent. No fsync in the application's commits.
   relaxed,
+};
+
+/// What `Outbox::enqueue_async` does when `Options::async_queue` messages wait to be committed already.
+enum class AsyncFull : std::uint8_t {
+  wait,  ///< blocks its caller until there is room; in a callback of `enqueue_async` it fails instead
+  fail,  ///< throws `QueueFull`
+  drop,  ///< gives the message up: its future or callback gets `QueueFull`, and `Status::async_dropped`
+         ///< counts it
 };
 
 /// Pause before the next attempt or probe: drawn evenly from zero to min(cap, base * factor^n), n counting
@@ -93,6 +103,9 @@ struct Options {
   /// Messages of one transaction, which stay in memory until it commits. 1 to 10,000,000.
   std::size_t max_transaction_messages = 100'000;
 
+  /// Handlers of domain events that publish within one another. 1 to 1000.
+  std::size_t max_event_depth = 16;
+
   /// Size that the database file may reach, rounded up to pages; beyond it enqueue and business rows fail
   /// with `FullError`. 0: no limit. Otherwise at least 64 KiB.
   std::uint64_t max_file_bytes = 0;
@@ -103,7 +116,19 @@ struct Options {
   /// A transaction that keeps the write access for longer is reported to the observer. 1 ms to 1 h.
   std::chrono::milliseconds gate_report_after{1000};
 
+  /// Messages of `enqueue_async` that may wait in memory to be committed. 1 to 1,000,000.
+  std::size_t async_queue = 1024;
+  /// What `enqueue_async` does when there are so many.
+  AsyncFull async_full = AsyncFull::wait;
+
   // ---- performance ----
+
+  /// Messages of `enqueue_async` that are committed together at most. 1 to 10,000.
+  std::size_t async_batch = 256;
+  /// How long a message of `enqueue_async` may wait for company before it is committed. 0: what is there is
+  /// committed as soon as the commit before is done, but for an eighth of its time, in which those whom it
+  /// answered may come back; under load that makes batches already. 0 to 1 s.
+  std::chrono::milliseconds async_linger{0};
 
   /// Rows read from the file at once, and outcomes recorded in one transaction. 1 to 10,000.
   std::size_t batch_size = 100;
@@ -128,6 +153,24 @@ struct Options {
   std::shared_ptr<Observer> observer{};
   /// Name of the SQLite VFS to use; empty: SQLite's default.
   std::string vfs{};
+
+  // ---- environment ----
+
+  /// The defaults with what the environment says instead. Each option above the ports, and `vfs`, has a
+  /// variable: the prefix and its name in upper case, `SATCHEL_BATCH_SIZE`. Durations end in `_SECONDS` and
+  /// are decimal (`SATCHEL_POLLING_INTERVAL_SECONDS=0.25`), sizes are in bytes, truth values `true`, `false`,
+  /// `1` or `0`, durability is `full` or `relaxed`, a backoff is three (`SATCHEL_RETRY_BACKOFF_BASE_SECONDS`,
+  /// `_FACTOR`, `_CAP_SECONDS`). `MAX_RETRY_COUNT` is another name of `MAX_ATTEMPTS`.
+  ///
+  /// Throws `InvalidOption`, which names variable, value and range, and for a variable with this prefix that
+  /// is no option: a typo would otherwise go unnoticed for years. So take a prefix that nothing else uses.
+  /// Reads the environment, which no other thread may change meanwhile.
+  static Options from_environment(const std::string& prefix = "SATCHEL_");
+
+  /// The same over `base` instead of the defaults.
+  static Options from_environment(Options base, const std::string& prefix = "SATCHEL_");
 };
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <satchel/async.hpp>
 #include <satchel/error.hpp>
 #include <satchel/message.hpp>
 #include <satchel/options.hpp>
@@ -14,8 +15,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <typeindex>
 #include <utility>
 #include <vector>
+
+#pragma GCC visibility push(default)
 
 namespace satchel {
 
@@ -43,8 +47,10 @@ class Outbox {
   /// `StorageError`; the file is unharmed.
   explicit Outbox(const std::string& path, Options options = {});
 
-  /// Ends the relay without waiting for receipts; takes a moment, 5 s at most if a sink hangs. A transaction
-  /// that is still open stays usable.
+  /// Commits what `enqueue_async` has queued and ends the relay without waiting for receipts; takes a moment,
+  /// 5 s at most if a sink or a commit hangs: those are left to end by themselves. A transaction that is
+  /// still open stays usable; one that the destroying thread itself has open is committed or rolled back
+  /// before the queue is.
   ~Outbox();
   Outbox(Outbox&&) noexcept;
   Outbox& operator=(Outbox&&) noexcept;
@@ -59,6 +65,36 @@ class Outbox {
   /// Adds a message in a transaction of its own and commits it, or adds it to the transaction that this
   /// thread has open.
   MessageId enqueue(const Message& message);
+
+  /// Queues a message; a committer thread commits those of many callers together, in the order in which they
+  /// came. The answer, a `std::future` that can also be awaited by a coroutine, gives the id once the commit
+  /// is as durable as `Options::durability` says. A commit that fails answers all of its messages with the
+  /// error.
+  ///
+  /// What is known at once is thrown at once: `InvalidMessage`; `QueueFull`, see `Options::async_full`;
+  /// `UsageError` on a thread that has a transaction open, which the committer would have to wait for.
+  Enqueued enqueue_async(Message message);
+  /// The same with a callback instead of the future.
+  void enqueue_async(Message message, EnqueueCallback done);
+
+  /// Publishes a typed event, see `Transaction::publish`, in a transaction of its own or in the one that this
+  /// thread has open. Include <satchel/event.hpp>.
+  template <class Event>
+  auto publish(const Event& event) {
+    return publish_event(*this, event);
+  }
+
+  /// Calls `handler(event)`, or `handler(event, transaction)`, for every domain event of this type that a
+  /// transaction of this outbox publishes: inside it, before its commit, handlers in the order of their
+  /// subscription, never two at once. It may write rows, enqueue and publish; to undo everything, it throws.
+  template <class Event, class Handler>
+  void subscribe(Handler handler) {
+    subscribe_event<Event>(*this, std::move(handler));
+  }
+
+  /// Calls `propagator` for every message that is enqueued from now on, after those added before. When it
+  /// throws, the enqueue fails with `PropagatorError` and the transaction stays as it was.
+  void add_propagator(HeaderPropagator propagator);
 
   // ---- deliver ----
 
@@ -109,8 +145,14 @@ class Outbox {
   Identity identity() const;
 
  private:
+  friend struct detail::EventAccess;
+  void dispatch(const detail::AnyEvent& event);
+  void add_handler(std::type_index type, EventHandler handler);
+
   class Core;
   std::shared_ptr<Core> core_;
 };
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 enum class SinkState : std::uint8_t {
@@ -41,6 +43,8 @@ struct Status {
   std::uint64_t delivered = 0;
   std::uint64_t retried = 0;
   std::uint64_t expired = 0;
+  /// Messages that `enqueue_async` gave up because its queue was full (`AsyncFull::drop`).
+  std::uint64_t async_dropped = 0;
   /// Dead letters in the file.
   std::uint64_t dead = 0;
 
@@ -72,3 +76,5 @@ std::string_view to_string(SinkState state) noexcept;
 std::string_view to_string(DeadReason reason) noexcept;
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

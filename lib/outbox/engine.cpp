@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "outbox/engine.hpp"
 
+#include "outbox/quiet_thread.hpp"
+
 #include <pthread.h>
-#include <signal.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -54,19 +55,8 @@ Engine::~Engine() {
 }
 
 void Engine::start() {
-  // The thread owns the engine as long as it runs, whatever becomes of the outbox. All signals are blocked in
-  // it: they are the application's, and a SIGPIPE from a broken connection must not end the process.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread{[self = shared_from_this()] { self->run(); }};
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  // The thread owns the engine as long as it runs, whatever becomes of the outbox.
+  thread_ = start_quietly([self = shared_from_this()] { self->run(); });
 }
 
 bool Engine::stop(milliseconds drain, milliseconds patience) {

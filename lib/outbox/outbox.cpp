@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "base/fork.hpp"
 #include "base/validate.hpp"
+#include "event/hooks.hpp"
+#include "outbox/answer.hpp"
+#include "outbox/committer.hpp"
 #include "outbox/engine.hpp"
 #include "outbox/transaction_state.hpp"
 #include "store/store.hpp"
 
+#include <satchel/event.hpp>
 #include <satchel/outbox.hpp>
 #include <satchel/sink_url.hpp>
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace satchel {
@@ -27,13 +32,34 @@ Options completed(Options options) {
   return options;
 }
 
+// One transaction for all. A message whose statement fails alone takes nothing else with it.
+std::vector<EnqueueResult> commit_together(store::Store& store, const std::vector<Message>& batch) {
+  std::vector<EnqueueResult> results;
+  results.reserve(batch.size());
+  const std::unique_ptr<store::Writing> writing = store.begin();
+  for (const Message& message : batch) {
+    try {
+      results.push_back({writing->enqueue(message), nullptr});
+    } catch (const FullError&) {
+      throw;
+    } catch (const Error&) {
+      if (!writing->open()) throw;
+      results.push_back({{}, std::current_exception()});
+    }
+  }
+  writing->commit();
+  return results;
+}
+
 }  // namespace
 
 /// What an outbox is made of. Thread-safe.
 class Outbox::Core {
  public:
   Core(const std::string& path, Options wanted)
-      : options{completed(std::move(wanted))}, store{store::Store::open(path, options)} {}
+      : options{completed(std::move(wanted))},
+        store{store::Store::open(path, options)},
+        hooks{std::make_shared<event::Hooks>(options.max_event_depth)} {}
 
   void check(const char* operation) const { refuse_in_child(born, operation); }
 
@@ -45,17 +71,27 @@ class Outbox::Core {
     return engine;
   }
 
+  // Checks and queues a message for the committer, whose thread starts with the first one.
+  void submit(Message message, EnqueueCallback done);
+
+  std::shared_ptr<outbox::Committer> current_committer() {
+    const std::lock_guard lock{mutex};
+    return committer;
+  }
+
   // Constant after construction.
   const unsigned born = fork_generation();
   const Options options;
   const std::shared_ptr<store::Store> store;
+  const std::shared_ptr<event::Hooks> hooks;
 
   std::mutex mutex;
   // Guarded by mutex.
   std::unique_ptr<Sink> sink;
   std::shared_ptr<outbox::Engine> engine;
-  bool threaded = false;  // the engine has its thread
-  bool stopped = false;   // the sink is used up
+  std::shared_ptr<outbox::Committer> committer;  // none before the first asynchronous message
+  bool threaded = false;                         // the engine has its thread
+  bool stopped = false;                          // the sink is used up
 
   std::mutex step_mutex;  // held by the one thread that is in `run_once`
 };
@@ -66,6 +102,35 @@ outbox::Engine& Outbox::Core::engine_for(const char* operation) {
   if (!sink) throw UsageError{operation, "no sink", "attach one first"};
   engine = std::make_shared<outbox::Engine>(store, std::move(sink), options);
   return *engine;
+}
+
+void Outbox::Core::submit(Message message, EnqueueCallback done) {
+  check("enqueue_async");
+  if (store->current_on_this_thread() != nullptr) {
+    throw UsageError{"enqueue_async",
+                     "this thread has a transaction open, and the commit would wait for its end",
+                     "enqueue in the transaction, or call this after its end"};
+  }
+  // On the caller's thread: there the trace context is.
+  if (std::optional<Message> complete = hooks->propagated(message)) message = *std::move(complete);
+  message = validated(message, options);
+  std::shared_ptr<outbox::Committer> queue;
+  {
+    const std::lock_guard lock{mutex};
+    if (!committer) {
+      auto fresh = std::make_shared<outbox::Committer>(
+          options, outbox::Committer::Ports{[kept = store](const std::vector<Message>& batch) {
+                                              return commit_together(*kept, batch);
+                                            },
+                                            [observer = options.observer](const std::string& text) {
+                                              if (observer) observer->notice(text);
+                                            }});
+      fresh->start();
+      committer = std::move(fresh);
+    }
+    queue = committer;
+  }
+  queue->submit(std::move(message), std::move(done));
 }
 
 Outbox::Outbox(const std::string& path, Options options)
@@ -88,6 +153,11 @@ Outbox::~Outbox() {
     new std::shared_ptr<Core>(std::move(core_));
     return;
   }
+  if (const std::shared_ptr<outbox::Committer> committer = core_->current_committer()) {
+    // With a transaction open here the committer may wait for this very thread.
+    const bool would_wait_for_itself = core_->store->current_on_this_thread() != nullptr;
+    committer->close(would_wait_for_itself ? milliseconds{0} : kPatience);
+  }
   // A copy, not under the lock: an observer may ask for the status meanwhile.
   const std::shared_ptr<outbox::Engine> engine = core_->current_engine();
   if (!engine) return;
@@ -100,13 +170,42 @@ Outbox::~Outbox() {
 
 Transaction Outbox::begin() {
   core_->check("begin");
-  return Transaction{std::make_unique<Transaction::State>(core_->store->begin())};
+  return Transaction{std::make_unique<Transaction::State>(core_->store->begin(), core_->hooks)};
 }
 
 MessageId Outbox::enqueue(const Message& message) {
   core_->check("enqueue");
-  if (store::Writing* open = core_->store->current_on_this_thread()) return open->enqueue(message);
-  return core_->store->save(message);
+  if (core_->store->current_on_this_thread() != nullptr) return core_->hooks->current.load()->enqueue(message);
+  const std::optional<Message> complete = core_->hooks->propagated(message);
+  return core_->store->save(complete ? *complete : message);
+}
+
+void Outbox::dispatch(const detail::AnyEvent& event) {
+  core_->check("publish");
+  if (core_->store->current_on_this_thread() != nullptr) return core_->hooks->current.load()->dispatch(event);
+  Transaction transaction = begin();
+  transaction.dispatch(event);
+  transaction.commit();
+}
+
+void Outbox::add_handler(std::type_index type, EventHandler handler) {
+  core_->hooks->add_handler(type, std::move(handler));
+}
+
+void Outbox::add_propagator(HeaderPropagator propagator) {
+  core_->hooks->add_propagator(std::move(propagator));
+}
+
+Enqueued Outbox::enqueue_async(Message message) {
+  const auto answer = std::make_shared<detail::Answer>();
+  Enqueued later{answer};
+  core_->submit(std::move(message), [answer](const EnqueueResult& result) { answer->tell(result); });
+  return later;
+}
+
+void Outbox::enqueue_async(Message message, EnqueueCallback done) {
+  if (!done) throw UsageError{"enqueue_async", "no callback", "pass one, or use the form with a future"};
+  core_->submit(std::move(message), std::move(done));
 }
 
 void Outbox::attach(std::unique_ptr<Sink> sink) {
@@ -125,7 +224,7 @@ void Outbox::start() {
   core_->check("start");
   const std::lock_guard step_lock{core_->step_mutex};
   const std::lock_guard lock{core_->mutex};
-  if (core_->threaded) return;
+  if (core_->threaded && !core_->stopped) return;
   core_->engine_for("start").start();
   core_->threaded = true;
 }
@@ -169,6 +268,7 @@ Status Outbox::status() const {
   status.dead = counts.dead;
   status.newest_row = counts.newest_row;
   const std::lock_guard lock{core_->mutex};
+  if (core_->committer) status.async_dropped = core_->committer->dropped();
   status.running = core_->threaded && !core_->stopped;
   if (!core_->engine) return status;
   relay::Snapshot relay = core_->engine->snapshot();
