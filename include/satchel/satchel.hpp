@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <satchel/async.hpp>
 #include <satchel/clock.hpp>
 #include <satchel/error.hpp>
 #include <satchel/features.hpp>
@@ -13,6 +14,7 @@
 #include <satchel/status.hpp>
 #include <satchel/storage.hpp>
 #include <satchel/transaction.hpp>
+#include <satchel/writer.hpp>
 
 #if SATCHEL_HAVE_MQTT
 #include <satchel/mqtt.hpp>
