@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * satchel for C, for C++ without exceptions, and for other languages. This is the stable binary surface:
+ * nothing here is removed or changes its meaning, and structures only grow at their end, which their `size`
+ * tells.
+ *
+ *     satchel_outbox* outbox = NULL;
+ *     satchel_open("device.db", NULL, &outbox);
+ *     satchel_attach(outbox, "mqtt://localhost");
+ *     satchel_start(outbox);
+ *
+ *     satchel_transaction* tx = NULL;
+ *     satchel_begin(outbox, &tx);
+ *     sqlite3_exec(satchel_transaction_database(tx), "INSERT INTO reading VALUES (71.5)", NULL, NULL, NULL);
+ *     satchel_message message = {.size = sizeof message, .topic = "plant/boiler", .payload = "71.5",
+ * .payload_size = 4}; satchel_transaction_enqueue(tx, &message, NULL); if (satchel_commit(tx) != SATCHEL_OK)
+ * fprintf(stderr, "%s\n", satchel_last_error()->text);
+ *
+ * What the calls do is written in outbox.hpp and transaction.hpp. Every function that returns `int` returns
+ * SATCHEL_OK or another satchel_code, and then satchel_last_error() has the details. No exception comes out
+ * of any of them.
+ *
+ * Handles are numbers in the shape of pointers, and none is used twice: NULL, or a handle that is closed
+ * already, is answered with SATCHEL_USAGE and harms nothing. Texts are UTF-8 and end with a NUL. Where a text
+ * or a payload goes in it is copied; where one comes out in a callback it is valid until the callback
+ * returns.
+ *
+ * Thread-safe, but for a satchel_transaction, which belongs to the thread that began it.
+ */
+#ifndef SATCHEL_SATCHEL_H
+#define SATCHEL_SATCHEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sqlite3;
+
+typedef struct satchel_outbox satchel_outbox;
+typedef struct satchel_transaction satchel_transaction;
+
+/* ---- errors ---- */
+
+typedef enum satchel_code {
+  SATCHEL_OK = 0,
+  SATCHEL_FAILED = 1, /* what has no code of its own; the text says more */
+  SATCHEL_USAGE = 2,  /* a call that the state does not allow, a null pointer, a handle that is closed */
+  SATCHEL_INVALID_OPTION = 3,   /* an option out of its range, an unknown URL scheme */
+  SATCHEL_INVALID_MESSAGE = 4,  /* a message that could never be delivered */
+  SATCHEL_CANNOT_OPEN = 5,      /* the file cannot serve as an outbox */
+  SATCHEL_SCHEMA_TOO_NEW = 6,   /* it was written by a newer satchel */
+  SATCHEL_STORAGE = 7,          /* SQLite or the system failed; nothing was committed */
+  SATCHEL_BUSY = 8,             /* another process has the write lock; trying again is safe */
+  SATCHEL_FULL = 9,             /* file system or quota full; nothing was committed */
+  SATCHEL_OUTCOME_UNKNOWN = 10, /* I/O error in the commit: it may or may not have taken place */
+  SATCHEL_NO_MEMORY = 11,
+  SATCHEL_NOT_FOUND = 12 /* no dead letter with this id */
+} satchel_code;
+
+typedef struct satchel_error {
+  size_t size;
+  int code;              /* a satchel_code */
+  int system_code;       /* an SQLite result code or an errno, 0 where neither applies */
+  const char* operation; /* what was tried */
+  const char* problem;   /* what went wrong, with the offending value */
+  const char* hint;      /* what to do about it */
+  const char* text;      /* "operation: problem (hint)" */
+} satchel_error;
+
+/* The last failure of a call on this thread; SATCHEL_OK and empty texts before the first one. Never NULL.
+ * Valid until the next failure on this thread. */
+const satchel_error* satchel_last_error(void);
+
+/* "0.1.0": of the library that is linked, which may be newer than this header. */
+const char* satchel_version(void);
+
+/* ---- messages ---- */
+
+typedef struct satchel_header {
+  const char* name;
+  const char* value;
+} satchel_header;
+
+/* Set `size` and what is needed, leave the rest zero: {.size = sizeof message, .topic = "t"}. */
+typedef struct satchel_message {
+  size_t size;
+  const char* topic;
+  const void* payload; /* any bytes; may be NULL when payload_size is 0 */
+  size_t payload_size;
+  const char* key;          /* NULL or empty: none */
+  const char* content_type; /* NULL or empty: none */
+  const satchel_header* headers;
+  size_t header_count;
+  int64_t expires_after_ms; /* 0: never */
+} satchel_message;
+
+typedef struct satchel_message_id {
+  unsigned char identity[16];
+  int64_t row;
+} satchel_message_id;
+
+/* Room for a message id as text, with its NUL. */
+#define SATCHEL_MESSAGE_ID_TEXT 64
+
+/* Writes the id as receivers see it, "<32 hex digits>-<row>". */
+int satchel_message_id_to_text(const satchel_message_id* id, char* text, size_t text_size);
+int satchel_message_id_from_text(const char* text, satchel_message_id* id);
+
+/* ---- what happens ---- */
+
+typedef enum satchel_event_kind {
+  SATCHEL_EVENT_DELIVERED = 1,
+  SATCHEL_EVENT_RETRYING = 2,
+  SATCHEL_EVENT_DIED = 3,
+  SATCHEL_EVENT_EXPIRED = 4,
+  SATCHEL_EVENT_SINK_UP = 5,
+  SATCHEL_EVENT_SINK_DOWN = 6,
+  SATCHEL_EVENT_LEADING = 7,
+  SATCHEL_EVENT_STANDING_BY = 8,
+  SATCHEL_EVENT_FAILING = 9,
+  SATCHEL_EVENT_HEALED = 10,
+  SATCHEL_EVENT_GATE_HELD = 11,
+  SATCHEL_EVENT_NOTICE = 12
+} satchel_event_kind;
+
+typedef struct satchel_event {
+  size_t size;
+  int kind;                     /* a satchel_event_kind; pass over those that you do not know */
+  const satchel_message_id* id; /* NULL where it is not about one message */
+  int attempts;
+  int alarm;           /* with SINK_DOWN: it needs somebody */
+  int64_t duration_ms; /* backoff, pause, or how long the gate was held */
+  const char* text;    /* error, reason, sink or notice; may be empty */
+  const char* hint;    /* may be empty */
+} satchel_event;
+
+/* Called on the relay thread, in GATE_HELD and NOTICE also on a caller's thread. It must return soon, and may
+ * call the outbox; of satchel_open's own notices it cannot, as there is no handle yet. */
+typedef void (*satchel_event_callback)(void* context, const satchel_event* event);
+
+/* ---- the outbox ---- */
+
+typedef enum satchel_durability {
+  SATCHEL_DURABILITY_FULL = 0,
+  SATCHEL_DURABILITY_RELAXED = 1
+} satchel_durability;
+
+/* What options.hpp says. Call satchel_options_init first, which sets every value to its default. */
+typedef struct satchel_options {
+  size_t size;
+  int durability;       /* a satchel_durability */
+  int external_writers; /* 0 or 1 */
+  int64_t polling_interval_ms;
+  int64_t max_attempts;
+  int64_t max_age_ms;
+  int64_t retry_backoff_ms;
+  int64_t retry_backoff_cap_ms;
+  int64_t probe_backoff_ms;
+  int64_t probe_backoff_cap_ms;
+  int64_t blocked_probe_ms;
+  int64_t claim_timeout_ms;
+  uint64_t window;
+  uint64_t window_bytes;
+  uint64_t max_unsettled;
+  uint64_t max_payload_bytes;
+  uint64_t max_header_bytes;
+  uint64_t max_transaction_messages;
+  uint64_t max_file_bytes;
+  int64_t busy_timeout_ms;
+  uint64_t batch_size;
+  int64_t settle_linger_ms;
+  uint64_t page_size;
+  uint64_t cache_bytes;
+  uint64_t checkpoint_bytes;
+  uint64_t max_wal_bytes;
+  const char* device_id; /* NULL: the machine id alone */
+  const char* vfs;       /* NULL: SQLite's default */
+  satchel_event_callback on_event;
+  void* event_context; /* has to outlive the outbox */
+} satchel_options;
+
+/* Sets `size` and every default; pass sizeof(satchel_options). */
+int satchel_options_init(satchel_options* options, size_t size);
+
+/* `options` may be NULL. On failure *outbox is NULL. */
+int satchel_open(const char* path, const satchel_options* options, satchel_outbox** outbox);
+
+/* Ends the relay and closes the file; NULL and a closed handle have no effect. A transaction that is still
+ * open stays usable. Callbacks may go on for as long as a sink hangs, see Outbox::~Outbox. */
+void satchel_close(satchel_outbox* outbox);
+
+int satchel_begin(satchel_outbox* outbox, satchel_transaction** transaction);
+
+/* The connection of the transaction, for the application's rows; NULL when it is over. Do not commit, roll
+ * back or close on it. */
+struct sqlite3* satchel_transaction_database(satchel_transaction* transaction);
+
+/* `id` may be NULL. A failure leaves the transaction open and as it was, unless SQLite had to roll it back.
+ */
+int satchel_transaction_enqueue(satchel_transaction* transaction, const satchel_message* message,
+                                satchel_message_id* id);
+
+/* Either ends the transaction and its handle, whatever it returns. */
+int satchel_commit(satchel_transaction* transaction);
+void satchel_rollback(satchel_transaction* transaction);
+
+/* In a transaction of its own, or in the one that this thread has open. `id` may be NULL. */
+int satchel_enqueue(satchel_outbox* outbox, const satchel_message* message, satchel_message_id* id);
+
+/* ---- delivery ---- */
+
+int satchel_attach(satchel_outbox* outbox, const char* url);
+int satchel_start(satchel_outbox* outbox);
+
+/* `clean` may be NULL; set to 1 when everything in flight came to its end in time, otherwise 0. */
+int satchel_stop(satchel_outbox* outbox, int64_t timeout_ms, int* clean);
+
+/* One round on this thread, for programs without a relay thread. `worked` may be NULL; set to 1 when anything
+ * was done. */
+int satchel_run_once(satchel_outbox* outbox, int* worked);
+
+/* ---- inspect and repair ---- */
+
+typedef enum satchel_sink_state {
+  SATCHEL_SINK_NONE = 0,
+  SATCHEL_SINK_CONNECTING = 1,
+  SATCHEL_SINK_UP = 2,
+  SATCHEL_SINK_PAUSED = 3,
+  SATCHEL_SINK_BLOCKED = 4
+} satchel_sink_state;
+
+#define SATCHEL_STATUS_TEXT 256
+
+/* Set `size` before the call. */
+typedef struct satchel_status {
+  size_t size;
+  uint64_t pending;
+  int pending_is_bound; /* 1: `pending` is an upper bound */
+  int leading;
+  int running;
+  int sink; /* a satchel_sink_state */
+  uint64_t in_flight;
+  uint64_t unsettled;
+  uint64_t delivered;
+  uint64_t retried;
+  uint64_t expired;
+  uint64_t dead;
+  int64_t newest_row;
+  char sink_problem[SATCHEL_STATUS_TEXT]; /* empty: none; cut to fit */
+  char failure[SATCHEL_STATUS_TEXT];      /* what stops the relay; empty: nothing */
+} satchel_status;
+
+int satchel_get_status(satchel_outbox* outbox, satchel_status* status);
+
+typedef enum satchel_dead_reason {
+  SATCHEL_DEAD_REJECTED = 1,
+  SATCHEL_DEAD_ATTEMPTS = 2,
+  SATCHEL_DEAD_AGE = 3,
+  SATCHEL_DEAD_CRASHED = 4,
+  SATCHEL_DEAD_DAMAGED = 5
+} satchel_dead_reason;
+
+typedef struct satchel_dead_letter {
+  size_t size;
+  satchel_message_id id;
+  const satchel_message* message;
+  int reason; /* a satchel_dead_reason */
+  int attempts;
+  const char* first_error;
+  const char* last_error;
+  int64_t created_ms; /* since 1970-01-01 UTC; -1: unknown */
+  int64_t died_ms;    /* the same */
+} satchel_dead_letter;
+
+/* Returns 0 to go on, anything else to stop. It may replay and discard. */
+typedef int (*satchel_dead_letter_callback)(void* context, const satchel_dead_letter* letter);
+
+/* Calls `callback` for each dead letter in the order of their ids, those after row `after`, at most `limit`.
+ */
+int satchel_dead_letters(satchel_outbox* outbox, int64_t after, size_t limit,
+                         satchel_dead_letter_callback callback, void* context);
+
+/* SATCHEL_NOT_FOUND when there is no dead letter with this id. */
+int satchel_replay(satchel_outbox* outbox, const satchel_message_id* id);
+int satchel_discard(satchel_outbox* outbox, const satchel_message_id* id);
+/* `count` may be NULL. */
+int satchel_replay_all(satchel_outbox* outbox, uint64_t* count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+
+#endif

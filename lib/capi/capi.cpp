@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+#include "capi/callback_observer.hpp"
+#include "capi/convert.hpp"
+#include "capi/guard.hpp"
+#include "capi/handles.hpp"
+#include "capi/not_found.hpp"
+
+#include <satchel/satchel.h>
+#include <satchel/features.hpp>
+#include <satchel/outbox.hpp>
+#include <satchel/transaction.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace satchel::capi {
+
+namespace {
+
+constexpr std::size_t kLettersAtOnce = 100;
+
+/// A transaction with the thread that it belongs to.
+struct OwnedTransaction {
+  Transaction transaction;
+  std::thread::id owner = std::this_thread::get_id();
+};
+
+// Never destroyed: a thread of the application may still call while the process ends.
+Handles<satchel_outbox, Outbox>& outboxes() {
+  static auto* all = new Handles<satchel_outbox, Outbox>;
+  return *all;
+}
+
+Handles<satchel_transaction, OwnedTransaction>& transactions() {
+  static auto* all = new Handles<satchel_transaction, OwnedTransaction>;
+  return *all;
+}
+
+void check_owner(const OwnedTransaction& found, const char* operation) {
+  if (found.owner != std::this_thread::get_id()) {
+    throw UsageError{operation, "the transaction belongs to another thread", "use it where it was begun"};
+  }
+}
+
+std::shared_ptr<OwnedTransaction> own(const satchel_transaction* handle, const char* operation) {
+  std::shared_ptr<OwnedTransaction> found = transactions().find(handle, operation);
+  check_owner(*found, operation);
+  return found;
+}
+
+/// Ends the handle too, unless the call comes from a thread that has no right to.
+std::shared_ptr<OwnedTransaction> take_own(const satchel_transaction* handle, const char* operation) {
+  own(handle, operation);
+  return transactions().take(handle, operation);
+}
+
+Options options_of(const satchel_options* given_options) {
+  if (given_options == nullptr) return {};
+  const satchel_options c = read(given_options, "open");
+  Options options = to_cpp(c);
+  if (c.on_event != nullptr)
+    options.observer = std::make_shared<CallbackObserver>(c.on_event, c.event_context);
+  return options;
+}
+
+void for_each_letter(const Outbox& outbox, std::int64_t after, std::size_t limit,
+                     satchel_dead_letter_callback callback, void* context) {
+  while (limit > 0) {
+    const std::vector<DeadLetter> letters = outbox.dead_letters(std::min(limit, kLettersAtOnce), after);
+    if (letters.empty()) return;
+    for (const DeadLetter& letter : letters) {
+      const LetterView view{letter};
+      if (callback(context, view.get()) != 0) return;
+    }
+    after = letters.back().id.row;
+    limit -= letters.size();
+  }
+}
+
+void found_or_throw(bool found, const satchel_message_id& id, const char* operation) {
+  if (found) return;
+  throw NotFound{operation, "there is no dead letter " + to_cpp(id).to_string(), "list them again"};
+}
+
+}  // namespace
+
+}  // namespace satchel::capi
+
+using namespace satchel::capi;  // NOLINT: what follows is this interface's outside
+
+const char* satchel_version(void) { return SATCHEL_VERSION; }
+
+// ---- messages ----
+
+int satchel_message_id_to_text(const satchel_message_id* id, char* text, size_t text_size) {
+  return guarded("message_id_to_text", [&] {
+    const std::string made = to_cpp(*given(id, "message_id_to_text", "the id")).to_string();
+    given(text, "message_id_to_text", "the text");
+    if (text_size <= made.size()) {
+      throw satchel::UsageError{"message_id_to_text", "there is no room for the id",
+                                "give it SATCHEL_MESSAGE_ID_TEXT bytes"};
+    }
+    std::memcpy(text, made.c_str(), made.size() + 1);
+  });
+}
+
+int satchel_message_id_from_text(const char* text, satchel_message_id* id) {
+  return guarded("message_id_from_text", [&] {
+    given(text, "message_id_from_text", "the text");
+    given(id, "message_id_from_text", "the id");
+    const auto parsed = satchel::MessageId::parse(text);
+    if (!parsed) {
+      throw satchel::UsageError{"message_id_from_text", "this is not a message id",
+                                "an id is 32 hexadecimal digits, a minus sign and a number"};
+    }
+    *id = to_c(*parsed);
+  });
+}
+
+// ---- the outbox ----
+
+int satchel_options_init(satchel_options* options, size_t size) {
+  return guarded("options_init", [&] {
+    satchel_options defaults = to_c(satchel::Options{});
+    given(options, "options_init", "the structure");
+    if (size < sizeof defaults || size > 16 * sizeof defaults) {
+      throw satchel::UsageError{"options_init", "the size is " + std::to_string(size),
+                                "pass sizeof(satchel_options)"};
+    }
+    defaults.size = size;
+    std::memset(static_cast<void*>(options), 0, size);
+    std::memcpy(static_cast<void*>(options), &defaults, sizeof defaults);
+  });
+}
+
+int satchel_open(const char* path, const satchel_options* options, satchel_outbox** outbox) {
+  if (outbox != nullptr) *outbox = nullptr;
+  return guarded("open", [&] {
+    given(outbox, "open", "the place for the handle");
+    auto opened = std::make_shared<satchel::Outbox>(given(path, "open", "the path"), options_of(options));
+    *outbox = outboxes().add(std::move(opened));
+  });
+}
+
+void satchel_close(satchel_outbox* outbox) {
+  if (outbox == nullptr) return;
+  guarded("close", [&] { outboxes().take(outbox, "close").reset(); });
+}
+
+int satchel_begin(satchel_outbox* outbox, satchel_transaction** transaction) {
+  if (transaction != nullptr) *transaction = nullptr;
+  return guarded("begin", [&] {
+    given(transaction, "begin", "the place for the handle");
+    auto begun = std::make_shared<OwnedTransaction>(
+        OwnedTransaction{outboxes().find(outbox, "begin")->begin(), std::this_thread::get_id()});
+    *transaction = transactions().add(std::move(begun));
+  });
+}
+
+sqlite3* satchel_transaction_database(satchel_transaction* transaction) {
+  sqlite3* database = nullptr;
+  guarded("transaction_database",
+          [&] { database = own(transaction, "transaction_database")->transaction.database().getHandle(); });
+  return database;
+}
+
+int satchel_transaction_enqueue(satchel_transaction* transaction, const satchel_message* message,
+                                satchel_message_id* id) {
+  return guarded("enqueue", [&] {
+    const auto open = own(transaction, "enqueue");
+    const satchel::MessageId added = open->transaction.enqueue(to_cpp(read(message, "enqueue"), "enqueue"));
+    if (id != nullptr) *id = to_c(added);
+  });
+}
+
+int satchel_commit(satchel_transaction* transaction) {
+  return guarded("commit", [&] { take_own(transaction, "commit")->transaction.commit(); });
+}
+
+void satchel_rollback(satchel_transaction* transaction) {
+  if (transaction == nullptr) return;
+  guarded("rollback", [&] { take_own(transaction, "rollback")->transaction.rollback(); });
+}
+
+int satchel_enqueue(satchel_outbox* outbox, const satchel_message* message, satchel_message_id* id) {
+  return guarded("enqueue", [&] {
+    const auto open = outboxes().find(outbox, "enqueue");
+    const satchel::MessageId added = open->enqueue(to_cpp(read(message, "enqueue"), "enqueue"));
+    if (id != nullptr) *id = to_c(added);
+  });
+}
+
+// ---- delivery ----
+
+int satchel_attach(satchel_outbox* outbox, const char* url) {
+  return guarded("attach", [&] {
+    const auto open = outboxes().find(outbox, "attach");
+    open->attach(std::string{given(url, "attach", "the URL")});
+  });
+}
+
+int satchel_start(satchel_outbox* outbox) {
+  return guarded("start", [&] { outboxes().find(outbox, "start")->start(); });
+}
+
+int satchel_stop(satchel_outbox* outbox, int64_t timeout_ms, int* clean) {
+  if (clean != nullptr) *clean = 0;
+  return guarded("stop", [&] {
+    const bool ended = outboxes().find(outbox, "stop")->stop(std::chrono::milliseconds{timeout_ms});
+    if (clean != nullptr) *clean = ended ? 1 : 0;
+  });
+}
+
+int satchel_run_once(satchel_outbox* outbox, int* worked) {
+  if (worked != nullptr) *worked = 0;
+  return guarded("run_once", [&] {
+    const bool did = outboxes().find(outbox, "run_once")->run_once();
+    if (worked != nullptr) *worked = did ? 1 : 0;
+  });
+}
+
+// ---- inspect and repair ----
+
+int satchel_get_status(satchel_outbox* outbox, satchel_status* status) {
+  return guarded("status", [&] {
+    const auto open = outboxes().find(outbox, "status");
+    given(status, "status", "the structure");
+    const size_t size = status->size;
+    satchel_status now = to_c(open->status());
+    if (size < sizeof now) {
+      throw satchel::UsageError{"status", "the structure has the size " + std::to_string(size),
+                                "set its size to sizeof(satchel_status)"};
+    }
+    now.size = size;
+    std::memcpy(static_cast<void*>(status), &now, sizeof now);
+  });
+}
+
+int satchel_dead_letters(satchel_outbox* outbox, int64_t after, size_t limit,
+                         satchel_dead_letter_callback callback, void* context) {
+  return guarded("dead_letters", [&] {
+    const auto open = outboxes().find(outbox, "dead_letters");
+    for_each_letter(*open, after, limit, given(callback, "dead_letters", "the callback"), context);
+  });
+}
+
+int satchel_replay(satchel_outbox* outbox, const satchel_message_id* id) {
+  return guarded("replay", [&] {
+    const auto open = outboxes().find(outbox, "replay");
+    found_or_throw(open->replay(to_cpp(*given(id, "replay", "the id"))), *id, "replay");
+  });
+}
+
+int satchel_discard(satchel_outbox* outbox, const satchel_message_id* id) {
+  return guarded("discard", [&] {
+    const auto open = outboxes().find(outbox, "discard");
+    found_or_throw(open->discard(to_cpp(*given(id, "discard", "the id"))), *id, "discard");
+  });
+}
+
+int satchel_replay_all(satchel_outbox* outbox, uint64_t* count) {
+  return guarded("replay_all", [&] {
+    const uint64_t replayed = outboxes().find(outbox, "replay_all")->replay_all();
+    if (count != nullptr) *count = replayed;
+  });
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/satchel.h>
+#include <satchel/error.hpp>
+#include <satchel/message.hpp>
+#include <satchel/options.hpp>
+#include <satchel/status.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace satchel::capi {
+
+/// The caller's structure as this library knows it. One that is larger comes from a newer header: what this
+/// library does not know has to be zero. Throws `UsageError`.
+template <class Struct>
+Struct read(const Struct* given, const char* operation) {
+  if (given == nullptr) throw UsageError{operation, "a structure is NULL", "pass one"};
+  const std::size_t size = given->size;
+  // The first version of each is the smallest one there is.
+  if (size < sizeof(Struct) || size > 16 * sizeof(Struct)) {
+    throw UsageError{operation, "a structure has the size " + std::to_string(size),
+                     "set its size to sizeof, " + std::to_string(sizeof(Struct)) + " here"};
+  }
+  const auto* bytes = reinterpret_cast<const unsigned char*>(given);
+  if (std::any_of(bytes + sizeof(Struct), bytes + size, [](unsigned char byte) { return byte != 0; })) {
+    throw UsageError{operation, "a structure has a value that this library does not know",
+                     "link the library that belongs to the header"};
+  }
+  Struct known;
+  std::memcpy(&known, given, sizeof known);
+  return known;
+}
+
+/// Throws `UsageError` for NULL.
+template <class Pointer>
+Pointer* given(Pointer* pointer, const char* operation, const char* what) {
+  if (pointer == nullptr) throw UsageError{operation, std::string{what} + " is NULL", "pass one"};
+  return pointer;
+}
+
+inline std::string text(const char* text) { return text == nullptr ? std::string{} : std::string{text}; }
+
+satchel_options to_c(const Options& options) noexcept;
+/// Throws `InvalidOption` for what the types of `Options` cannot hold; the ranges are checked at open.
+Options to_cpp(const satchel_options& options);
+
+/// Throws `UsageError`.
+Message to_cpp(const satchel_message& message, const char* operation);
+
+satchel_message_id to_c(const MessageId& id) noexcept;
+MessageId to_cpp(const satchel_message_id& id) noexcept;
+
+satchel_status to_c(const Status& status) noexcept;
+
+/// A dead letter as C sees it, which borrows all texts of the C++ one.
+class LetterView {
+ public:
+  explicit LetterView(const DeadLetter& letter);
+  const satchel_dead_letter* get() const noexcept { return &letter_; }
+  LetterView(const LetterView&) = delete;
+  LetterView& operator=(const LetterView&) = delete;
+
+ private:
+  std::vector<satchel_header> headers_;
+  satchel_message message_{};
+  satchel_dead_letter letter_{};
+};
+
+}  // namespace satchel::capi
