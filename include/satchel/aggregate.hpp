@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 namespace detail {
@@ -68,3 +70,5 @@ class Aggregate {
 };
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 #include <span>
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// Tag of times counted from the boot of the device, suspend included (CLOCK_BOOTTIME). Never steps.
@@ -56,3 +58,5 @@ class Clock {
 std::shared_ptr<Clock> system_clock();
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

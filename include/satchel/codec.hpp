@@ -18,6 +18,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// What a payload may demand of a receiver.
@@ -134,3 +136,5 @@ T decode(std::string_view payload, std::string_view content_type = {}, const Dec
 }
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

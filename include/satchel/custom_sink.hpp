@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// Answers one delivery of an asynchronous sink function. Copies stand for the same delivery; the first
@@ -118,3 +120,5 @@ CustomSink sink(Function function, CustomSinkOptions options = {}) {
 std::unique_ptr<Sink> make_stdout_sink(const SinkUrl& url);
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

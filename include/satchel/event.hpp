@@ -34,6 +34,8 @@
 #include <typeindex>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// Kind of an event that other systems are told of: published, it becomes a message. Named in the struct by
@@ -210,3 +212,5 @@ void subscribe_event(Outbox& outbox, Handler handler) {
 }
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

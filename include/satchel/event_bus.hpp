@@ -23,6 +23,8 @@
 #include <typeindex>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// Port: the way that published events take. All methods may be called from any thread at once.
@@ -130,3 +132,5 @@ class EventPublisher {
 };
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 enum class HttpMethod : std::uint8_t { post, put };
@@ -194,3 +196,5 @@ class HttpSink final : public Sink {
 };
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

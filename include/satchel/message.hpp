@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// One name and value that travels beside the payload: an MQTT 5 user property, an HTTP header.
@@ -56,3 +58,5 @@ struct MessageId {
 };
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

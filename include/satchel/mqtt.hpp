@@ -11,6 +11,8 @@
 #include <optional>
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 enum class MqttVersion : std::uint8_t {
@@ -110,3 +112,5 @@ class MqttSink final : public Sink {
 };
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// Port: told what happens, for logs and metrics. Every method has an empty default.
@@ -49,3 +51,5 @@ class Observer {
 };
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

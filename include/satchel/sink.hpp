@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// How a delivery ended. What the relay does about it:
@@ -116,3 +118,5 @@ class Sink {
 };
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

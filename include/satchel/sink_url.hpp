@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// A sink's address, taken apart: `scheme://user@host:port/path?name=value&...`. Percent-escapes are
@@ -38,3 +40,5 @@ std::unique_ptr<Sink> make_sink(const std::string& url);
 std::vector<std::string> known_schemes();
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

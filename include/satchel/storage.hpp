@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel {
 
 /// A message as the relay reads it back.
@@ -161,3 +163,5 @@ class Storage {
 };
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

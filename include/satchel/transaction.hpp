@@ -8,14 +8,33 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
 #include <variant>
+#include <vector>
+
+#pragma GCC visibility push(default)
 
 namespace satchel {
+
+class Aggregate;
+class Transaction;
+
+/// Adds headers to every message at enqueue, on the thread that enqueues: trace context, a signed context of
+/// the application. It may change what is there and must not call the outbox.
+using HeaderPropagator = std::function<void(std::vector<Header>& headers)>;
+
+namespace detail {
+struct AnyEvent;
+struct EventAccess;
+}  // namespace detail
+
+/// A handler of domain events whose type has been forgotten; `transaction` is null where there is none.
+using EventHandler = std::function<void(const void* event, Transaction* transaction)>;
 
 /// A value bound to a `?` of a statement: NULL, INTEGER, REAL, TEXT or BLOB. Text and bytes are borrowed for
 /// the call.
@@ -52,9 +71,21 @@ class Transaction {
   /// transaction stays open and as it was.
   MessageId enqueue(const Message& message);
 
+  /// Publishes a typed event; include <satchel/event.hpp>. An integration event becomes a message: returns its
+  /// id. A domain event is handed to its handlers, here and now, inside this transaction; what one of them
+  /// throws comes out, and from then on this transaction can only be rolled back.
+  template <class Event>
+  auto publish(const Event& event) {
+    return publish_event(*this, event);
+  }
+
+  /// At commit, publishes what `aggregate` has recorded by then; include <satchel/aggregate.hpp>.
+  void collect(Aggregate& aggregate);
+
   /// Makes rows and messages durable, as `Options::durability` says, and wakes the relay. Ends the
   /// transaction. Throws `FullError`, `BusyError` or `StorageError` when nothing was committed: the
-  /// transaction is rolled back. Throws `OutcomeUnknown` after an I/O error in the commit itself.
+  /// transaction is rolled back. Throws `OutcomeUnknown` after an I/O error in the commit itself. Throws
+  /// `UsageError` when a handler has failed before, and what a handler throws now; nothing was committed.
   void commit();
 
   /// Undoes everything and ends the transaction. No effect after its end.
@@ -65,8 +96,12 @@ class Transaction {
 
  private:
   friend class Outbox;
+  friend struct detail::EventAccess;
   struct State;
   explicit Transaction(std::unique_ptr<State> state) noexcept;
+  void dispatch(const detail::AnyEvent& event);
+  void publish_collected();
+  void attach(Transaction* from) noexcept;
 
   template <class Value>
   static Parameter parameter(const Value& value) noexcept;
@@ -105,3 +140,5 @@ Parameter Transaction::parameter(const Value& value) noexcept {
 }
 
 }  // namespace satchel
+
+#pragma GCC visibility pop

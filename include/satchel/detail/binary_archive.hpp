@@ -17,6 +17,8 @@
 #include <string_view>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
+
 namespace satchel::detail {
 
 /// Throws `InvalidMessage` for input that ends too early, is too deep or promises more than it has.
@@ -90,3 +92,5 @@ struct get_output_from_input<satchel::detail::BinaryInput> {
   using type = PortableBinaryOutputArchive;
 };
 }  // namespace cereal::traits::detail
+
+#pragma GCC visibility pop

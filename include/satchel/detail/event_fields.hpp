@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel::detail {
 
 /// Collects every named number, truth value and text; a field within a field is called `outer.inner`.
@@ -96,3 +98,5 @@ void save(EventFields& archive, const std::basic_string<char, Traits, Allocator>
 }
 
 }  // namespace satchel::detail
+
+#pragma GCC visibility pop

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace satchel::detail {
 
 /// Every `{` closed, no `}` without one, a name in between.
@@ -33,3 +35,5 @@ std::string fill_key(std::string_view pattern, const EventFields& fields, std::s
 std::string fill_topic(std::string_view pattern, const EventFields& fields, std::string_view event);
 
 }  // namespace satchel::detail
+
+#pragma GCC visibility pop

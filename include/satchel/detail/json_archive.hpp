@@ -17,6 +17,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace satchel::detail {
 
 /// Writes one JSON value of nested nodes. A node is an object until `array` is called for it; children
@@ -215,3 +217,5 @@ void load(JsonInput& archive, std::basic_string<char, Traits, Allocator>& text) 
 }  // namespace satchel::detail
 
 CEREAL_SETUP_ARCHIVE_TRAITS(satchel::detail::JsonInput, satchel::detail::JsonOutput)
+
+#pragma GCC visibility pop

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel::testing {
 
 /// A clock that stands still until the test moves it. It never reads real time. Thread-safe.
@@ -125,3 +127,5 @@ class ManualClock final : public Clock {
 };
 
 }  // namespace satchel::testing
+
+#pragma GCC visibility pop

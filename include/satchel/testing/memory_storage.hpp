@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel::testing {
 
 /// Calls of a storage that a test can make fail.
@@ -330,3 +332,5 @@ class MemoryStorage final : public Storage {
 };
 
 }  // namespace satchel::testing
+
+#pragma GCC visibility pop

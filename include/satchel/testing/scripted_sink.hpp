@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel::testing {
 
 /// A sink without a network that does what the test tells it: by a function that answers each delivery at
@@ -260,3 +262,5 @@ class ScriptedSink : public Sink {
 };
 
 }  // namespace satchel::testing
+
+#pragma GCC visibility pop

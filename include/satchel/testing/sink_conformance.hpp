@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel::testing {
 
 /// What the conformance checks need to know about a sink. Every check asks for sinks of its own.
@@ -283,3 +285,5 @@ inline std::vector<SinkCheck> all_sink_checks() {
 }
 
 }  // namespace satchel::testing
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace satchel::testing {
 
 /// What the conformance checks need to know about a storage. Every check gets a fixture of its own, with an
@@ -305,3 +307,5 @@ inline std::vector<StorageCheck> all_storage_checks() {
 }
 
 }  // namespace satchel::testing
+
+#pragma GCC visibility pop
