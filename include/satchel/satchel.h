@@ -33,6 +33,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* NOLINTBEGIN(modernize-use-using): this is C */
+
 #if defined(__GNUC__)
 #pragma GCC visibility push(default)
 #endif
@@ -300,5 +302,7 @@ int satchel_replay_all(satchel_outbox* outbox, uint64_t* count);
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif
+
+/* NOLINTEND(modernize-use-using) */
 
 #endif

@@ -33,7 +33,7 @@ done
 
 # The inside, and libraries that only happen to be compiled in. Templates of the standard library over public types may
 # be there, as in every C++ library.
-if grep -E '(^| |<|\()(satchel::(store|relay|mqtt|http|outbox|event|capi|verdicts|outlet)::|fmt::|rapidjson::|cereal::)' \
+if grep -E '^([a-z -]+ (for|to) )?(satchel::(store|relay|mqtt|http|outbox|event|capi|verdicts|outlet)::|fmt::|rapidjson::|cereal::)' \
   "$work/names" >"$work/inside"; then
   echo "$(wc -l <"$work/inside") names of the inside are exported, such as:" >&2
   head -n 20 "$work/inside" >&2

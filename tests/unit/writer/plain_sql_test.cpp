@@ -88,9 +88,9 @@ TEST_CASE("plain SQL: the relay looks within a polling interval, and much sooner
   if (shell.empty()) return;
   // The fallback alone would take a minute.
   Fixture fixture{milliseconds{60'000}};
-  Child child{
-      {shell, fixture.path,
-       "PRAGMA wal_autocheckpoint = 0; INSERT INTO satchel_message(topic, payload) VALUES ('t', 'x');"}};
+  Child child{{shell, fixture.path,
+               "PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 5000; INSERT INTO "
+               "satchel_message(topic, payload) VALUES ('t', 'x');"}};
   REQUIRE(succeeded(child));
   const auto before = std::chrono::steady_clock::now();
   REQUIRE(fixture.echo->wait_for(1));
@@ -132,7 +132,7 @@ TEST_CASE("plain SQL: a transaction that the other program rolls back sends noth
   if (shell.empty()) return;
   Fixture fixture;
   Child child{{shell, fixture.path,
-               "PRAGMA wal_autocheckpoint = 0;"
+               "PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 5000;"
                "BEGIN; INSERT INTO satchel_message(topic, payload) VALUES ('t', 'no'); ROLLBACK;"
                "INSERT INTO satchel_message(topic, payload) VALUES ('t', 'yes');"}};
   REQUIRE(succeeded(child));
