@@ -54,7 +54,10 @@ void Network::round() {
 void Network::obey(Orders orders) {
   const BootTime now = boot_now();
   for (Delivery& delivery : orders.deliveries) waiting_.push_back({std::move(delivery), now});
-  if (orders.reset) fail(down("the connection was given up on request"));
+  if (orders.reset) {
+    // The contract counts all that the sink was given as under way, written or not.
+    fail(down("the connection was given up on request"), true);
+  }
   if (orders.stop_by && !stop_by_) begin_stop(*orders.stop_by);
   if (orders.resume && !stop_by_) {
     if (phase_ == Phase::up) exchange_->up();
@@ -244,16 +247,16 @@ Receipt Network::cause_of_loss(int result) const {
   return verdicts::classify(Source::mosquitto_connection, code, client_->last_error());
 }
 
-void Network::fail(Receipt cause) {
+void Network::fail(Receipt cause, bool all_exposed) {
   cause.claim = 0;
   client_.reset();
   phase_ = Phase::idle;
   drop_.reset();
-  answer_all(cause);
+  answer_all(cause, all_exposed);
   if (!stop_by_) exchange_->down(std::move(cause));
 }
 
-void Network::answer_all(const Receipt& cause) {
+void Network::answer_all(const Receipt& cause, bool all_exposed) {
   Receipt receipt = down(cause.reason, cause.verdict == Verdict::down ? cause.after : milliseconds{0});
   receipt.exposed = true;
   for (const auto& [packet_id, sent] : sent_) {
@@ -262,7 +265,7 @@ void Network::answer_all(const Receipt& cause) {
   }
   sent_.clear();
   deadlines_.clear();
-  receipt.exposed = false;
+  receipt.exposed = all_exposed;
   for (const Waiting& waiting : waiting_) {
     receipt.claim = waiting.delivery.claim;
     receipts_.push_back(receipt);

@@ -85,8 +85,10 @@ class Network {
   void touch_out() noexcept { last_out_ = std::chrono::steady_clock::now(); }
 
   // ending
-  void fail(Receipt cause);
-  void answer_all(const Receipt& cause);
+  /// Ends the connection: receipts for everything with the sink, then down. `all_exposed`: also for what was
+  /// never written.
+  void fail(Receipt cause, bool all_exposed = false);
+  void answer_all(const Receipt& cause, bool all_exposed = false);
   void flush();
   void begin_stop(Exchange::Deadline by);
   void pursue_stop();
