@@ -2,11 +2,18 @@
 #include "outbox/transaction_state.hpp"
 #include "store/errors.hpp"
 
+#include <satchel/aggregate.hpp>
 #include <satchel/error.hpp>
+#include <satchel/event.hpp>
 #include <satchel/transaction.hpp>
 
 #include <SQLiteCpp/Statement.h>
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -32,16 +39,42 @@ struct Bind {
 
 }  // namespace
 
-Transaction::Transaction(std::unique_ptr<State> state) noexcept : state_{std::move(state)} {}
-Transaction::Transaction(Transaction&&) noexcept = default;
-Transaction& Transaction::operator=(Transaction&&) noexcept = default;
-Transaction::~Transaction() = default;
+Transaction::Transaction(std::unique_ptr<State> state) noexcept : state_{std::move(state)} {
+  state_->hooks->current.store(this);
+}
+
+Transaction::Transaction(Transaction&& other) noexcept : state_{std::move(other.state_)} { attach(&other); }
+
+Transaction& Transaction::operator=(Transaction&& other) noexcept {
+  if (this != &other) {
+    if (state_) attach(nullptr);
+    state_ = std::move(other.state_);
+    attach(&other);
+  }
+  return *this;
+}
+
+Transaction::~Transaction() {
+  if (!state_) return;
+  Transaction* self = this;
+  state_->hooks->current.compare_exchange_strong(self, nullptr);
+}
+
+// Keeps the outbox's idea of where its open transaction is, unless another one has begun since.
+void Transaction::attach(Transaction* from) noexcept {
+  if (!state_) return;
+  Transaction* expected = from != nullptr ? from : this;
+  state_->hooks->current.compare_exchange_strong(expected, from != nullptr ? this : nullptr);
+}
 
 bool Transaction::open() const noexcept { return state_ && state_->writing->open(); }
 
 Transaction::State& Transaction::state(const char* operation) {
   if (!open()) {
     throw UsageError{operation, "the transaction has ended", "begin a new one after commit or rollback"};
+  }
+  if (const std::string& failure = state_->handling->failure; !failure.empty()) {
+    throw UsageError{operation, failure, "roll back and begin a new transaction"};
   }
   return *state_;
 }
@@ -60,9 +93,69 @@ int Transaction::run(std::string_view sql, std::span<const Parameter> parameters
   }
 }
 
-MessageId Transaction::enqueue(const Message& message) { return state("enqueue").writing->enqueue(message); }
+MessageId Transaction::enqueue(const Message& message) {
+  const State& open = state("enqueue");
+  const std::optional<Message> complete = open.hooks->propagated(message);
+  return open.writing->enqueue(complete ? *complete : message);
+}
 
-void Transaction::commit() { state("commit").writing->commit(); }
+void Transaction::dispatch(const detail::AnyEvent& event) {
+  const State& open = state("publish");
+  // A handler may end this transaction, or move it away.
+  const std::shared_ptr<State::Handling> handling = open.handling;
+  const std::shared_ptr<event::Hooks> hooks = open.hooks;
+  ++handling->depth;
+  try {
+    hooks->dispatch(event, this);
+  } catch (...) {
+    --handling->depth;
+    if (handling->failure.empty()) {
+      handling->failure =
+          fmt::format("a handler of '{}' failed: {}", event.name, event::text_of(std::current_exception()));
+    }
+    throw;
+  }
+  --handling->depth;
+}
+
+void Transaction::collect(Aggregate& aggregate) {
+  auto& collected = state("collect").collected;
+  aggregate.queue();
+  if (std::find(collected.begin(), collected.end(), aggregate.recorded_) == collected.end()) {
+    collected.push_back(aggregate.recorded_);
+  }
+}
+
+// Handlers may record more, and collect more aggregates, while this goes round.
+void Transaction::publish_collected() {
+  for (std::size_t round = 0; round <= state_->hooks->max_depth(); ++round) {
+    bool published = false;
+    for (std::size_t index = 0; index < state_->collected.size(); ++index) {
+      const std::shared_ptr<detail::RecordedEvents> recorded = state_->collected[index];
+      for (const auto& publish_one : std::exchange(recorded->events, {})) {
+        publish_one(*this);
+        published = true;
+      }
+    }
+    if (!published) return;
+  }
+  throw UsageError{"commit", "handlers make the collected aggregates record events without end",
+                   "look for events that cause one another in a circle, or raise Options::max_event_depth"};
+}
+
+void Transaction::commit() {
+  if (open() && state_->handling->depth > 0) {
+    throw UsageError{"commit", "called from a handler of an event", "leave it to who began the transaction"};
+  }
+  try {
+    state("commit");
+    publish_collected();
+  } catch (...) {
+    rollback();
+    throw;
+  }
+  state("commit").writing->commit();
+}
 
 void Transaction::rollback() noexcept {
   if (open()) state_->writing->rollback();

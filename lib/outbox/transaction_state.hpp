@@ -1,18 +1,35 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "event/hooks.hpp"
 #include "store/writing.hpp"
 
+#include <satchel/aggregate.hpp>
 #include <satchel/transaction.hpp>
 
+#include <cstddef>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace satchel {
 
+/// Confined to the thread that began the transaction.
 struct Transaction::State {
-  explicit State(std::unique_ptr<store::Writing> open) : writing{std::move(open)} {}
-  std::unique_ptr<store::Writing> writing;
+  /// Outlives the transaction while handlers of it are on the stack.
+  struct Handling {
+    std::size_t depth = 0;
+    std::string failure;  // not empty: a handler threw, so nothing may be committed
+  };
+
+  State(std::unique_ptr<store::Writing> open, std::shared_ptr<event::Hooks> outbox_hooks)
+      : writing{std::move(open)}, hooks{std::move(outbox_hooks)} {}
+
+  const std::unique_ptr<store::Writing> writing;
+  const std::shared_ptr<event::Hooks> hooks;
+  const std::shared_ptr<Handling> handling = std::make_shared<Handling>();
+  std::vector<std::shared_ptr<detail::RecordedEvents>> collected;
 };
 
 }  // namespace satchel
