@@ -156,7 +156,7 @@ class Reader {
       // The value is not repeated: what this variable is for is not known, so neither is whether it is a
       // secret.
       throw InvalidOption{kOperation, fmt::format("{} is not an option", name),
-                          fmt::format("the nearest is {}{}", prefix_, nearest(name.substr(prefix_.size())))};
+                          hint_for(std::string_view{name}.substr(prefix_.size()))};
     }
   }
 
@@ -204,26 +204,16 @@ class Reader {
     return variable;
   }
 
-  // Fewest insertions, deletions and replacements away.
-  static std::size_t distance(std::string_view from, std::string_view to) {
-    std::vector<std::size_t> row(to.size() + 1);
-    for (std::size_t column = 0; column <= to.size(); ++column) row[column] = column;
-    for (std::size_t line = 1; line <= from.size(); ++line) {
-      std::size_t diagonal = std::exchange(row[0], line);
-      for (std::size_t column = 1; column <= to.size(); ++column) {
-        const std::size_t replaced = diagonal + (from[line - 1] == to[column - 1] ? 0 : 1);
-        diagonal = row[column];
-        row[column] = std::min({replaced, row[column] + 1, row[column - 1] + 1});
-      }
-    }
-    return row.back();
-  }
-
-  const std::string& nearest(const std::string& name) const {
-    const std::string_view text = std::string_view{name}.substr(0, kShown);
-    return *std::min_element(known_.begin(), known_.end(), [&](const auto& left, const auto& right) {
-      return distance(text, left) < distance(text, right);
-    });
+  // The known name that begins most alike; typos are rarely in the first letter.
+  std::string hint_for(std::string_view name) const {
+    const auto alike = [name](const std::string& known) {
+      return std::mismatch(name.begin(), name.end(), known.begin(), known.end()).second - known.begin();
+    };
+    const auto best =
+        std::max_element(known_.begin(), known_.end(),
+                         [&](const auto& left, const auto& right) { return alike(left) < alike(right); });
+    if (alike(*best) == 0) return "the options are listed at Options::from_environment";
+    return fmt::format("do you mean {}{}?", prefix_, *best);
   }
 
   const std::string prefix_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "base/validate.hpp"
 
+#include "base/option_table.hpp"
+
 #include <satchel/error.hpp>
 
 #include <fmt/format.h>
@@ -8,44 +10,50 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstdint>
-#include <limits>
 
 namespace satchel {
 
 namespace {
 
 using std::chrono::days;
-using std::chrono::hours;
 using std::chrono::milliseconds;
-using std::chrono::minutes;
 
 constexpr std::size_t kMaxTopicBytes = 65'535;
 constexpr std::size_t kMaxKeyBytes = 1024;
 constexpr std::size_t kMaxContentTypeBytes = 256;
 constexpr std::size_t kMaxHeaderNameBytes = 128;
-constexpr std::uint64_t kGiB = 1ULL << 30U;
 
 // ---- options ----
 
-void check(const char* name, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
-  if (value >= low && value <= high) return;
-  throw InvalidOption{"open", fmt::format("{} is {}", name, value), fmt::format("from {} to {}", low, high)};
-}
+// Throws for the first option out of its range.
+struct Checker {
+  template <class Value, class Bound>
+  static void range(const char* name, Value value, Bound low, Bound high) {
+    if (value >= low && value <= high) return;
+    throw InvalidOption{"open", fmt::format("{} is {}", name, value),
+                        fmt::format("from {} to {}", low, high)};
+  }
 
-void check(const char* name, milliseconds value, milliseconds low, milliseconds high) {
-  if (value >= low && value <= high) return;
-  throw InvalidOption{"open", fmt::format("{} is {} ms", name, value.count()),
-                      fmt::format("from {} to {} ms", low.count(), high.count())};
-}
+  static void range(const char* name, milliseconds value, milliseconds low, milliseconds high) {
+    if (value >= low && value <= high) return;
+    throw InvalidOption{"open", fmt::format("{} is {} ms", name, value.count()),
+                        fmt::format("from {} to {} ms", low.count(), high.count())};
+  }
 
-void check(const std::string& name, const Backoff& backoff) {
-  check((name + ".base").c_str(), backoff.base, milliseconds{1}, days{1});
-  check((name + ".cap").c_str(), backoff.cap, backoff.base, days{30});
-  if (std::isfinite(backoff.factor) && backoff.factor >= 1.0 && backoff.factor <= 100.0) return;
-  throw InvalidOption{"open", fmt::format("{}.factor is {}", name, backoff.factor), "from 1 to 100"};
-}
+  static void range_or_zero(const char* name, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
+    if (value != 0) range(name, value, low, high);
+  }
+
+  static void power_of_two(const char* name, std::size_t value, std::uint64_t low, std::uint64_t high) {
+    if (value >= low && value <= high && std::has_single_bit(value)) return;
+    throw InvalidOption{"open", fmt::format("{} is {}", name, value),
+                        fmt::format("a power of two from {} to {}", low, high)};
+  }
+
+  template <class Value>
+  static void choice(const char* /*name*/, const Value& /*value*/) {}
+};
 
 // ---- messages ----
 
@@ -167,39 +175,8 @@ std::string topic_fault(std::string_view topic) {
 }
 
 void validate(const Options& options) {
-  const auto size = [](std::size_t value) { return static_cast<std::uint64_t>(value); };
-  check("polling_interval", options.polling_interval, milliseconds{1}, days{1});
-  if (options.max_attempts < 1) {
-    throw InvalidOption{"open", fmt::format("max_attempts is {}", options.max_attempts), "from 1 to 1000000"};
-  }
-  check("max_attempts", static_cast<std::uint64_t>(options.max_attempts), 1, 1'000'000);
-  check("max_age", options.max_age, milliseconds{0}, days{3653});
-  check("retry_backoff", options.retry_backoff);
-  check("probe_backoff", options.probe_backoff);
-  check("blocked_probe", options.blocked_probe, milliseconds{1}, days{30});
-  check("stable_after", options.stable_after, milliseconds{0}, days{1});
-  check("claim_timeout", options.claim_timeout, milliseconds{1}, days{1});
-  check("window", size(options.window), 1, 65'535);
-  check("window_bytes", size(options.window_bytes), 1, kGiB);
-  check("max_unsettled", size(options.max_unsettled), 1, 1'000'000);
-  check("max_payload_bytes", size(options.max_payload_bytes), 0, kGiB / 4);
-  check("max_header_bytes", size(options.max_header_bytes), 0, kGiB / 1024);
-  check("max_transaction_messages", size(options.max_transaction_messages), 1, 10'000'000);
-  if (options.max_file_bytes != 0) {
-    check("max_file_bytes", options.max_file_bytes, 65'536, std::numeric_limits<std::int64_t>::max());
-  }
-  check("busy_timeout", options.busy_timeout, milliseconds{0}, minutes{10});
-  check("gate_report_after", options.gate_report_after, milliseconds{1}, hours{1});
-  check("batch_size", size(options.batch_size), 1, 10'000);
-  check("settle_linger", options.settle_linger, milliseconds{0}, hours{1});
-  check("page_size", size(options.page_size), 512, 65'536);
-  if (!std::has_single_bit(options.page_size)) {
-    throw InvalidOption{"open", fmt::format("page_size is {}", options.page_size),
-                        "a power of two from 512 to 65536"};
-  }
-  check("cache_bytes", size(options.cache_bytes), 16'384, kGiB);
-  check("checkpoint_bytes", size(options.checkpoint_bytes), 32'768, kGiB);
-  check("max_wal_bytes", size(options.max_wal_bytes), options.checkpoint_bytes, 4 * kGiB);
+  Checker checker;
+  for_each_option(options, checker);
 }
 
 Message validated(const Message& message, const Options& options) {
