@@ -104,6 +104,11 @@ std::vector<StoredMessage> Claims::read(const ClaimQuery& query, const Present& 
   return messages;
 }
 
+void Claims::swept(std::int64_t settled) {
+  for (const std::int64_t tombstone : tombstones_) settled = std::max(settled, tombstone);
+  tombstones_.assign(1, settled);
+}
+
 StoredMessage Claims::decode(Statement& row, bool with_attempts, const Present& present) {
   StoredMessage message;
   message.id.row = row.integer(0);

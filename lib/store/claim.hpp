@@ -27,9 +27,11 @@ class Claims {
   /// Re-reads what names and dates the rows. Call it after `read`, so that it is at least as new as the rows.
   void name(std::vector<StoredMessage>& messages, const std::vector<IdentityRange>& ranges) const;
 
-  /// Tombstones met by `read` since the last `forget_tombstones`; bounded.
+  /// Tombstones met by `read` or left by outcomes, that a newer row may have made superfluous; bounded.
   const std::vector<std::int64_t>& tombstones() const noexcept { return tombstones_; }
-  void forget_tombstones() noexcept { tombstones_.clear(); }
+  /// To be called when these were swept together with outcomes whose highest row is `settled`: of all of them
+  /// only the newest can still be there. No `read` meets it again, because reading goes on behind it.
+  void swept(std::int64_t settled);
 
   /// The SQL text of each kind of claim, for the tests of its query plan.
   enum class Kind : std::uint8_t { plain, key, row };

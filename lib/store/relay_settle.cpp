@@ -55,7 +55,7 @@ bool RelaySide::settle(const Settlement& settlement) {
   busy_since_.reset();
   busy_retry_.reset();
   unknown_.clear();
-  claims_.forget_tombstones();
+  claims_.swept(rows_of(settlement).back());
   forget_settled(settlement);
   if (right && *right) checkpoint_after_commit(*right, turn, false);
   return true;

@@ -207,3 +207,19 @@ TEST_CASE("claim: the number of boots that a file remembers is bounded") {
   file.open();
   CHECK(Foreign{file.path}.number("SELECT count(*) FROM satchel_boot") <= 1000);
 }
+
+TEST_CASE("claim: a table that is emptied again and again holds one tombstone, not one for each time") {
+  const File file;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  Foreign foreign{file.path};
+  for (std::int64_t row = 1; row <= 50; ++row) {
+    CHECK(store->save(message()).row == row);
+    // As a relay reads: on behind what it has read.
+    satchel::ClaimQuery query;
+    query.after = row - 1;
+    REQUIRE(store->claim(query).size() == 1);
+    CHECK(store->settle(delivered({row})));
+    CHECK(foreign.number("SELECT count(*) FROM satchel_message") == 1);
+  }
+}
