@@ -89,7 +89,7 @@ void read_authority(std::string_view text, SinkUrl& url) {
     const std::size_t bracket = text.find(']');
     if (bracket == std::string_view::npos)
       refuse("the URL has a [ without a ]", "for example mqtt://[::1]:1883");
-    url.host = std::string{text.substr(1, bracket - 1)};
+    url.host = unescape(text.substr(1, bracket - 1));
     text.remove_prefix(bracket + 1);
     if (!text.empty() && text.front() != ':')
       refuse("the URL has text behind the host", "a port begins with :");
