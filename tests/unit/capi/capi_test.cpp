@@ -175,7 +175,7 @@ TEST_CASE("C: dead letters are listed, replayed and discarded, also from the cal
     int count = 0;
     int stop_after = 1000;
     satchel_message_id last{};
-    std::string error;
+    std::string error{};
     static int add(void* context, const satchel_dead_letter* letter) {
       auto* seen = static_cast<Seen*>(context);
       ++seen->count;
