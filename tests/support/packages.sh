@@ -8,8 +8,8 @@ build_packages=(
   libmosquitto-dev libcurl4-openssl-dev zlib1g-dev libssl-dev
 )
 # What the examples and tests start besides.
-broker_packages=(mosquitto mosquitto-clients sqlite3)
-test_packages=(doctest-dev nginx openssl ccache)
+peer_packages=(mosquitto mosquitto-clients nginx sqlite3)
+test_packages=(doctest-dev openssl ccache)
 check_packages=(clang-14 clang-format-14 clang-tidy-14 git)
 
 # Prints those of the given Debian packages that are not installed.
