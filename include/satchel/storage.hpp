@@ -53,6 +53,7 @@ struct ClaimQuery {
 /// What a relay finds when it becomes the one relay of a file.
 struct Recovery {
   /// Row ids that were in flight when the last relay's process died, ascending. Empty after an orderly stop.
+  /// Rows that are gone may be missing.
   std::vector<std::int64_t> suspects;
 };
 

@@ -94,6 +94,7 @@ class Relay::Engine {
   std::vector<Loaded> fill();
   bool fill_alone(std::vector<Loaded>& batch);
   bool try_topic(std::vector<Loaded>& batch);
+  bool add_again(std::vector<Loaded>& batch, std::size_t& bytes);
   bool add_next(std::vector<Loaded>& batch, std::size_t& bytes);
   bool admit(Loaded message, std::vector<Loaded>& batch);
   void put_back(const std::vector<Loaded>& batch);

@@ -60,12 +60,16 @@ std::vector<Loaded> Relay::Engine::fill() {
     const std::size_t room = lead.window.room(lead.flights.size(), ports_.sink.capacity());
     if (room == 0) return batch;
     try_topic(batch);
+    std::size_t bytes = 0;
+    const auto open = [&] { return batch.size() < room && lead.outcomes.size() < options_.max_unsettled; };
+    while (open() && !lead.again.empty() && add_again(batch, bytes)) {
+    }
+    if (!open() || !lead.again.empty()) return batch;
     const bool may_advance = lead.backoff.size() < retrying_limit(options_);
     const std::size_t ahead = std::max(room, options_.batch_size / 2);
     const bool read = lead.supply.refill(lead.ledger, ahead, may_advance, now_);
     progress_ = progress_ || (read && !lead.supply.exhausted());
-    std::size_t bytes = 0;
-    while (batch.size() < room && lead.outcomes.size() < options_.max_unsettled && add_next(batch, bytes)) {
+    while (open() && add_next(batch, bytes)) {
     }
   } catch (...) {
     put_back(batch);
@@ -129,30 +133,35 @@ bool Relay::Engine::try_topic(std::vector<Loaded>& batch) {
     return false;
   }
   lead.topics.trying(due->topic);
+  lead.supply.taken_elsewhere(message->message);
   Entry& entry = lead.ledger[due->row];
   entry.trial = true;
   return admit(std::move(*message), batch);
 }
 
-/// Adds one message, or deals with one that is not to be sent. False: nothing more fits or is there.
-bool Relay::Engine::add_next(std::vector<Loaded>& batch, std::size_t& bytes) {
+/// Adds the first message of those to be sent again, or deals with it where it is not to be sent. False: it
+/// does not fit.
+bool Relay::Engine::add_again(std::vector<Loaded>& batch, std::size_t& bytes) {
   Lead& lead = *lead_;
-  if (!lead.again.empty()) {
-    const std::int64_t row = *lead.again.begin();
-    if (!fits(lead.ledger.at(row).bytes, bytes, batch.empty())) return false;
-    std::optional<Loaded> message = read(row);
-    if (!message) {
-      vanish(row);
-      return true;
-    }
-    const std::size_t weight = message->bytes;
-    if (admit(std::move(*message), batch)) bytes += weight;
+  const std::int64_t row = *lead.again.begin();
+  if (!fits(lead.ledger.at(row).bytes, bytes, batch.empty())) return false;
+  std::optional<Loaded> message = read(row);
+  if (!message) {
+    vanish(row);
     return true;
   }
-  const Loaded* front = lead.supply.front();
+  const std::size_t weight = message->bytes;
+  if (admit(std::move(*message), batch)) bytes += weight;
+  return true;
+}
+
+/// Adds the next message of the supply, or deals with it where it is not to be sent. False: it does not fit,
+/// or there is none.
+bool Relay::Engine::add_next(std::vector<Loaded>& batch, std::size_t& bytes) {
+  const Loaded* front = lead_->supply.front();
   if (front == nullptr || !fits(front->bytes, bytes, batch.empty())) return false;
   const std::size_t weight = front->bytes;
-  if (admit(lead.supply.take(), batch)) bytes += weight;
+  if (admit(lead_->supply.take(), batch)) bytes += weight;
   return true;
 }
 

@@ -22,7 +22,7 @@ void Lanes::offer(Loaded message) {
   const std::int64_t last = lane.loaded.empty() ? lane.out : lane.loaded.back().message.id.row;
   const bool next_in_order = lane.skipped == 0 && row > last && lane.held_topic.empty();
   const bool first = lane.out == 0 && lane.loaded.empty();
-  const bool room = lane.loaded.size() < per_lane_ && loaded_bytes_ + message.bytes <= most_bytes_ / 2;
+  const bool room = loaded_count_ < most_loaded_ && loaded_bytes_ + message.bytes <= most_bytes_ / 2;
   if (next_in_order && (first || room)) {
     load(lane, std::move(message));
   } else {

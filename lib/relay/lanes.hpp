@@ -32,9 +32,10 @@ struct Loaded {
 /// not below `skipped`.
 class Lanes {
  public:
-  /// `most` lanes; each reads ahead at most `per_lane` messages, all together `most_bytes`.
-  Lanes(std::size_t most, std::size_t per_lane, std::size_t most_bytes) noexcept
-      : most_{most}, per_lane_{per_lane}, most_bytes_{most_bytes} {}
+  /// `most` lanes. Beyond the first message of each, all together keep `most_loaded` messages and half of
+  /// `most_bytes` that the cursor came across.
+  Lanes(std::size_t most, std::size_t most_loaded, std::size_t most_bytes) noexcept
+      : most_{most}, most_loaded_{most_loaded}, most_bytes_{most_bytes} {}
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
@@ -97,7 +98,7 @@ class Lanes {
   void relist(Node& node);
 
   std::size_t most_;
-  std::size_t per_lane_;
+  std::size_t most_loaded_;
   std::size_t most_bytes_;
   std::unordered_map<std::string, Lane> lanes_{};
   std::set<std::pair<std::int64_t, Node*>> ready_{};

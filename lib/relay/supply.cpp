@@ -13,7 +13,7 @@ Supply::Supply(const Options& options, Storage& storage)
       most_bytes_{options.window_bytes},
       storage_{storage},
       most_lanes_{key_limit(options)},
-      lanes_{most_lanes_, std::min(options.batch_size, kMostPerLane), options.window_bytes} {}
+      lanes_{most_lanes_, options.batch_size, options.window_bytes} {}
 
 bool Supply::refill(const Ledger& ledger, std::size_t wanted, bool may_advance, BootTime now) {
   int reads = 0;
@@ -54,6 +54,15 @@ void Supply::forget_loaded() {
   lanes_.unload_all();
 }
 
+void Supply::taken_elsewhere(const StoredMessage& message) {
+  const auto found = ahead_.find(message.id.row);
+  if (found != ahead_.end()) {
+    ahead_bytes_ -= found->second.bytes;
+    ahead_.erase(found);
+  }
+  if (lanes_.loaded(message.key, message.id.row)) lanes_.unload(message.key);
+}
+
 bool Supply::exhausted() const {
   return at_end_ && ahead_.empty() && lanes_.loaded_count() == 0 && !lanes_.hungry();
 }
@@ -65,7 +74,7 @@ bool Supply::front_is_keyed() const {
 }
 
 bool Supply::may_read() const noexcept {
-  if (at_end_ || loaded_count() >= batch_size_ || loaded_bytes() >= most_bytes_) return false;
+  if (at_end_ || ahead_.size() >= batch_size_ || loaded_bytes() >= most_bytes_) return false;
   // Some lanes have to go first, or the same rows would be read for every single one that goes.
   return !keys_full_ || lanes_.size() <= most_lanes_ - most_lanes_ / 10;
 }
@@ -105,7 +114,7 @@ void Supply::read_lane(const Ledger& ledger, BootTime now) {
   query.after = hungry.from - 1;
   query.key = hungry.key;
   query.max_count =
-      std::clamp<std::size_t>(batch_size_ / lanes_.size(), 2, std::min(batch_size_, kMostPerLane) + 1);
+      std::clamp<std::size_t>(batch_size_ / lanes_.size(), 2, std::min(batch_size_, kMostPerRead) + 1);
   query.max_bytes = most_bytes_ / 4;
   std::vector<StoredMessage> rows = storage_.claim(query);
   std::optional<std::int64_t> last;

@@ -36,6 +36,8 @@ class Supply {
   void rewind(std::int64_t row) noexcept;
   /// Forgets what was read ahead, to be read again: during an outage it would only grow stale.
   void forget_loaded();
+  /// A message is taken up past this: it is not to come up here as well.
+  void taken_elsewhere(const StoredMessage& message);
   /// Nothing is left to send but what the ledger holds.
   bool exhausted() const;
 
@@ -47,7 +49,7 @@ class Supply {
 
  private:
   static constexpr int kReadsPerRound = 16;
-  static constexpr std::size_t kMostPerLane = 64;
+  static constexpr std::size_t kMostPerRead = 64;
 
   bool ready(std::size_t wanted) const noexcept { return ahead_.size() + lanes_.ready_count() >= wanted; }
   bool may_read() const noexcept;

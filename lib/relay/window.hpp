@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 
 namespace satchel::relay {
 
@@ -11,11 +10,11 @@ namespace satchel::relay {
 /// one with every delivery, which doubles it with every full round.
 class Window {
  public:
-  explicit Window(std::size_t most) noexcept : most_{most} {}
+  explicit Window(std::size_t most) noexcept : most_{most}, opening_{most} {}
 
   std::size_t limit(std::size_t sink_capacity) const noexcept {
     const std::size_t open = std::min(most_, std::max<std::size_t>(sink_capacity, 1));
-    return opening_ ? std::min(open, *opening_) : open;
+    return std::min(open, opening_);
   }
 
   /// Deliveries that may be added. A window that is nearly full waits until a quarter of it is free, so that
@@ -28,15 +27,13 @@ class Window {
 
   void outage() noexcept { opening_ = 1; }
 
-  void delivered() noexcept {
-    if (opening_ && ++*opening_ >= most_) opening_.reset();
-  }
+  void delivered() noexcept { opening_ = std::min(opening_ + 1, most_); }
 
  private:
   static constexpr std::size_t kBatchingFrom = 16;
 
   std::size_t most_;
-  std::optional<std::size_t> opening_;
+  std::size_t opening_;
 };
 
 }  // namespace satchel::relay
