@@ -5,6 +5,7 @@
 #include <satchel/testing/memory_storage.hpp>
 #include <satchel/testing/scripted_sink.hpp>
 
+#include "relay/isolation.hpp"
 #include "relay/policy.hpp"
 #include "relay/relay.hpp"
 
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>

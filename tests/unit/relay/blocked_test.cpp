@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "bench.hpp"
+#include "relay/topics.hpp"
+
+#include <set>
+
+using namespace satchel;
+using namespace satchel::relay;
+
+namespace {
+
+Options probing_each_minute() {
+  Options options;
+  options.blocked_probe = 60s;
+  return options;
+}
+
+/// Refuses the topics in `forbidden`.
+ScriptedSink::Answer forbidding(const std::set<std::string>& forbidden) {
+  return [&forbidden](const Delivery& d) {
+    return forbidden.count(d.topic) != 0 ? blocked("not authorised") : delivered();
+  };
+}
+
+}  // namespace
+
+TEST_CASE("blocked: a topic is held, the others go on, and no attempt is counted") {
+  Bench bench{probing_each_minute()};
+  std::set<std::string> forbidden{"secret"};
+  bench.sink->answer(forbidding(forbidden));
+  bench.put({}, "open");
+  const Rows held = bench.put_many(3, {}, "secret");
+  const Rows others = bench.put_many(50, {}, "open");
+  bench.run_for(59s);
+  CHECK(bench.storage->pending() == 3);
+  CHECK(bench.witness.count("alarm: topic secret: not authorised") == 1);
+  CHECK(bench.row(held[0]).attempts == 0);
+  CHECK(bench.relay->snapshot().sink == SinkState::up);
+  CHECK(bench.relay->snapshot().held_topics == 1);
+  CHECK(bench.relay->snapshot().sink_problem == "topic secret: not authorised");
+
+  SUBCASE("it is tried with one message, slowly") {
+    bench.sent();
+    bench.run_for(2s);
+    CHECK(bench.sent() == Rows{held[0]});
+    bench.run_for(58s);
+    CHECK(bench.sent().empty());
+    bench.run_for(3s);
+    CHECK(bench.sent() == Rows{held[0]});
+    CHECK(bench.witness.count("alarm") == 1);
+  }
+  SUBCASE("once it is open, all of it goes") {
+    forbidden.clear();
+    bench.run_for(2s);
+    CHECK(bench.storage->pending() == 0);
+    CHECK(bench.relay->snapshot().held_topics == 0);
+    CHECK(bench.relay->snapshot().sink_problem.empty());
+  }
+  SUBCASE("it is released when the message to try with is gone") {
+    CHECK(bench.storage->erase(held[0]));
+    forbidden.clear();
+    bench.run_for(2s);
+    CHECK(bench.storage->pending() == 0);
+  }
+}
+
+TEST_CASE("blocked: a held message holds its key, whatever the topics of the others") {
+  Bench bench{probing_each_minute()};
+  std::set<std::string> forbidden{"secret"};
+  bench.sink->answer(forbidding(forbidden));
+  bench.put({}, "open");
+  const std::int64_t first = bench.put("k", "secret");
+  const std::int64_t second = bench.put("k", "open");
+  bench.run_for(30s);
+  CHECK(bench.storage->pending() == 2);
+  bench.sent();
+  forbidden.clear();
+  bench.run_for(31s);
+  CHECK(bench.sent() == Rows{first, second});
+}
+
+TEST_CASE("blocked: when everything is refused the route is blocked as a whole, probed slowly") {
+  Bench bench{probing_each_minute()};
+  std::set<std::string> forbidden{"a", "b", "c"};
+  bench.sink->answer(forbidding(forbidden));
+  for (int i = 0; i < 10; ++i) {
+    for (const char* topic : {"a", "b", "c"}) bench.put({}, topic);
+  }
+  bench.run();
+  CHECK(bench.relay->snapshot().sink == SinkState::blocked);
+  CHECK(bench.relay->snapshot().held_topics == 0);
+  bench.sent();
+  bench.run_for(59s);
+  CHECK(bench.sent().empty());
+  bench.run_for(10min);
+  CHECK(bench.sent().size() <= 30);
+  CHECK(bench.storage->pending() == 30);
+  CHECK(bench.row(1).attempts == 0);
+  forbidden.clear();
+  bench.run_for(2min);
+  CHECK(bench.storage->pending() == 0);
+}
+
+TEST_CASE("blocked: the sink itself may say that it is blocked") {
+  Bench bench{probing_each_minute()};
+  bench.sink->refuse(blocked("bad password"));
+  bench.put();
+  bench.run_for(59s);
+  CHECK(bench.sink->resumes() == 1);
+  CHECK(bench.relay->snapshot().sink == SinkState::blocked);
+  CHECK(bench.witness.count("alarm: bad password") == 1);
+  bench.run_for(8s);
+  CHECK(bench.sink->resumes() == 2);
+}
+
+TEST_CASE("blocked: the held topics are limited") {
+  Bench bench{probing_each_minute()};
+  // Something is delivered between any two refusals, so that no two topics in a row block the route.
+  bench.sink->answer([](const Delivery& d) { return d.topic == "open" ? delivered() : blocked("no"); });
+  for (std::size_t i = 0; i < 3 * Topics::kMost; ++i) {
+    bench.put({}, "secret" + std::to_string(i));
+    bench.put({}, "open");
+    bench.run();
+    CHECK(bench.relay->snapshot().held_topics <= Topics::kMost);
+    if (bench.relay->snapshot().sink == SinkState::blocked) break;
+  }
+  CHECK(bench.relay->snapshot().sink == SinkState::blocked);
+}
+
+TEST_CASE("blocked: a try that an outage cuts off is made again") {
+  Options options = probing_each_minute();
+  options.probe_backoff = {1ms, 1.0, 1ms};
+  Bench bench{options};
+  std::set<std::string> forbidden{"secret"};
+  bench.sink->answer(forbidding(forbidden));
+  bench.put({}, "open");
+  const std::int64_t row = bench.put({}, "secret");
+  bench.run_for(59s);
+  bench.sink->answer({});
+  bench.run_for(2s);
+  CHECK(bench.under_way() == Rows{row});
+  bench.sink->fall();
+  bench.sink->answer(always(delivered()));
+  bench.run_for(1s);
+  CHECK(bench.storage->pending() == 0);
+}
+
+TEST_CASE("blocked: a message to be tried is sent once, even when it was read ahead") {
+  Options options = probing_each_minute();
+  options.window = 1;
+  Bench bench{options};
+  std::set<std::string> forbidden{"secret"};
+  bench.sink->answer(forbidding(forbidden));
+  bench.put({}, "secret");
+  bench.put({}, "secret");
+  bench.run();
+  bench.sink->answer({});
+  bench.sink->fall();
+  ++bench.medium->rescans;
+  bench.run_for(61s);
+  const Rows under_way = bench.under_way();
+  CHECK(under_way.size() <= 1);
+  CHECK(bench.row(1).attempts == 0);
+}
