@@ -3,6 +3,8 @@
 #include "store/store.hpp"
 #include "support/temp_dir.hpp"
 
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -21,7 +23,13 @@ class StoreBackend final : public Backend {
   satchel::Storage& storage() override { return *store_; }
 
   void crash() override {
+    // A store that is destroyed releases its claim in an orderly way. A process that dies leaves the note of
+    // what is in flight as it was: so it is put back.
+    const std::string note = path() + "-relay";
+    std::ostringstream noted;
+    noted << std::ifstream{note, std::ios::binary}.rdbuf();
     store_.reset();
+    std::ofstream{note, std::ios::binary | std::ios::trunc} << noted.str();
     open();
   }
 
@@ -51,7 +59,8 @@ class StoreBackend final : public Backend {
   }
 
  private:
-  void open() { store_ = satchel::store::Store::open(directory_.path() + "/simulation.db", options_); }
+  std::string path() const { return directory_.path() + "/simulation.db"; }
+  void open() { store_ = satchel::store::Store::open(path(), options_); }
 
   const support::TempDir directory_{support::TempDir::Where::memory};
   satchel::Options options_;

@@ -166,8 +166,10 @@ void World::lose_under_way() {
 }
 
 void World::crash() {
-  const std::size_t in_flight = sink_->under_way().size();
+  std::size_t in_flight = 0;
   for (const Delivery& delivery : sink_->under_way()) {
+    // A message that somebody deleted is not among the suspects that a storage has to name.
+    if (!oracle_->fate(delivery.id.row).erased) ++in_flight;
     const Nature nature = oracle_->fate(delivery.id.row).nature;
     if ((nature == Nature::good || nature == Nature::flaky) && one_in(2)) oracle_->arrived(delivery.id.row);
   }
