@@ -92,7 +92,8 @@ TEST_CASE("mqtt: an option out of its range is refused by name, one at the edge 
       {"tls.key_file", [](auto& o) { o.tls.emplace().certificate_file = "/x"; }},
       {"tls.certificate_file", [](auto& o) { o.tls.emplace().key_file = "/x"; }},
   };
-  for (const auto& [name, change] : bad) {
+  for (const auto& [option, change] : bad) {
+    const std::string& name = option;
     CAPTURE(name);
     CHECK(names(refusal(change), name));
   }
@@ -189,7 +190,8 @@ TEST_CASE("mqtt: a URL that cannot be used is refused with what is wrong") {
       {"mqtt://h?colour=blue", "colour"},
       {"mqtt://u@h?password_env=SATCHEL_TEST_NOT_SET", "SATCHEL_TEST_NOT_SET"},
   };
-  for (const auto& [url, part] : bad) {
+  for (const auto& [text, part] : bad) {
+    const std::string& url = text;
     CAPTURE(url);
     CHECK(names(url_refusal(url), part));
   }

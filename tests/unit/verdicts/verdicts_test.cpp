@@ -187,7 +187,8 @@ TEST_CASE("verdicts: errors of the operating system become causes") {
       {ENOMEM, Cause::out_of_resources},   {ENOBUFS, Cause::out_of_resources},
       {EMFILE, Cause::out_of_resources},   {ENFILE, Cause::out_of_resources},
       {EACCES, Cause::connect_failed}};
-  for (const auto& [error, cause] : expected) {
+  for (const auto& [number, cause] : expected) {
+    const auto error = number;
     CAPTURE(error);
     CHECK(cause_of_errno(error) == cause);
   }
@@ -211,7 +212,8 @@ TEST_CASE("verdicts: OpenSSL's certificate errors become causes") {
                                        {X509_V_ERR_HOSTNAME_MISMATCH, Cause::tls_wrong_name},
                                        {X509_V_ERR_IP_ADDRESS_MISMATCH, Cause::tls_wrong_name},
                                        {X509_V_ERR_INVALID_PURPOSE, Cause::tls_certificate}};
-  for (const auto& [error, cause] : expected) {
+  for (const auto& [number, cause] : expected) {
+    const auto error = number;
     CAPTURE(error);
     CHECK(cause_of_certificate_error(error) == cause);
   }
