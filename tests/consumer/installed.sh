@@ -29,7 +29,7 @@ export LD_LIBRARY_PATH=${PKG_CONFIG_PATH%/pkgconfig}
 
 # Every header of the source tree was installed, but those of sinks that were not built.
 cd "$source/include"
-find satchel -name '*.hpp' | sort >"$work/headers"
+find satchel -name '*.h' -o -name '*.hpp' | sort >"$work/headers"
 while read -r header; do
   find "$work" -path "*/include/$header" | grep -q . && continue
   case $header in
