@@ -72,6 +72,8 @@ class Nginx {
 
   /// Starts it (again) on the same ports and waits until it listens.
   void start() {
+    // A killed one leaves its socket behind, which the next one takes for a living server's.
+    std::filesystem::remove(directory_ / "sink.sock");
     child_ = std::make_unique<Child>(std::vector<std::string>{
         find_program("nginx"), "-p", directory_.string(), "-c", (directory_ / "nginx.conf").string(), "-e",
         (directory_ / "error.log").string()});
@@ -116,6 +118,7 @@ class Nginx {
            "    location /keep/ { root kept; rewrite ^ /$satchel_name break; dav_methods PUT; access_log "
            "access.log "
            "satchel; }\n"
+           "    location /quiet/ { return 204; }\n"
            "    location / { return 404; }\n";
   }
 

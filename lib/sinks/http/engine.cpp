@@ -79,6 +79,8 @@ void Engine::send(std::vector<Delivery> batch) {
     const std::lock_guard lock{mutex_};
     ended = phase_ == Phase::ended;
     inbox_.insert(inbox_.end(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
+    // While every transfer is busy nothing could be begun: the next one that ends looks into the inbox.
+    if (!ended && !std::exchange(wants_work_, false)) return;
   }
   if (ended) return outlet_.give_up("the network thread has ended");
   curl_multi_wakeup(multi_.get());
@@ -134,12 +136,19 @@ void Engine::loop() {
     const CURLMcode result = curl_multi_perform(multi_.get(), &running);
     if (result != CURLM_OK)
       throw Error{"send", curl_multi_strerror(result), "libcurl is in an unusable state", result};
-    const bool progress = collect();
+    // What has ended makes room: begin the next before anything else.
+    if (collect() && receipts_.size() < options_->parallel) continue;
     pass_on_receipts();
-    // A free slot and a batch that waits for it: no need to ask the kernel first.
-    if (progress) continue;
+    if (!may_sleep()) continue;
     curl_multi_poll(multi_.get(), nullptr, 0, poll_limit(), nullptr);
   }
+}
+
+bool Engine::may_sleep() {
+  const std::lock_guard lock{mutex_};
+  wants_work_ = !idle_.empty();
+  // With room and something to fill it there is no time to sleep.
+  return !wants_work_ || inbox_.empty();
 }
 
 bool Engine::take_orders() {
@@ -153,8 +162,10 @@ bool Engine::take_orders() {
   }
   take_in(std::move(arrived));
   finishing_ = finishing;
-  if (finishing_) answer(batcher_.drain(), down("the sink was stopped before the message was sent"));
-  pass_on_receipts();
+  if (finishing_) {
+    answer(batcher_.drain(), down("the sink was stopped before the message was sent"));
+    pass_on_receipts();
+  }
   return !finishing_ || (!busy_.empty() && std::chrono::steady_clock::now() < give_up_at_);
 }
 
@@ -180,7 +191,6 @@ void Engine::start_transfers() {
     if (!batch) break;
     start(*std::move(batch));
   }
-  pass_on_receipts();
 }
 
 void Engine::start(Batch batch) {

@@ -55,6 +55,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void conclude(Transfer& transfer, CURLcode result);
   void answer(const Batch& batch, const Receipt& receipt);
   void pass_on_receipts();
+  /// Nothing is left to be done but to wait. From then on `send` wakes the thread if it has room.
+  bool may_sleep();
   int poll_limit() const;
   void abandon_transfers() noexcept;
 
@@ -69,6 +71,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::condition_variable ended_;
   // Guarded by mutex_.
   std::vector<Delivery> inbox_;
+  /// A transfer is idle, and the thread sleeps or is about to.
+  bool wants_work_ = false;
   Phase phase_ = Phase::running;
   Moment patience_{};
   std::thread thread_;

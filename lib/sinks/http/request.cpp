@@ -71,7 +71,7 @@ std::optional<Receipt> RequestBuilder::clock_fault(const HttpOptions& options, c
   return down("the clock is not trusted yet: signed requests wait, because a receiver refuses a wrong time");
 }
 
-std::variant<Request, Receipt> RequestBuilder::build(const Batch& batch) {
+std::variant<Request, Receipt> RequestBuilder::build(Batch& batch) {
   using verdicts::Cause;
   if (auto fault = clock_fault(options_, *clock_)) return *std::move(fault);
   try {
@@ -85,7 +85,7 @@ std::variant<Request, Receipt> RequestBuilder::build(const Batch& batch) {
   }
 }
 
-Request RequestBuilder::compose(const Batch& batch) {
+Request RequestBuilder::compose(Batch& batch) {
   Request request;
   const Delivery& first = batch.front().delivery;
   const std::string id = request_id(batch);
@@ -109,7 +109,7 @@ Request RequestBuilder::compose(const Batch& batch) {
   return request;
 }
 
-std::string RequestBuilder::body_of(const Batch& batch) const {
+std::string RequestBuilder::body_of(Batch& batch) const {
   switch (options_.body) {
     case HttpBody::cloudevents_batch:
     case HttpBody::json_array:
@@ -121,7 +121,7 @@ std::string RequestBuilder::body_of(const Batch& batch) const {
     case HttpBody::cloudevents_structured:
       break;
   }
-  return batch.front().encoded;
+  return std::move(batch.front().encoded);
 }
 
 void RequestBuilder::add_content_type(const Batch& batch, Request& request) const {

@@ -28,9 +28,10 @@ class RequestBuilder {
  public:
   explicit RequestBuilder(const HttpOptions& options);
 
-  /// The request, or the receipt for all of the batch: credentials that cannot be had (`blocked`), a clock
-  /// that a signature cannot be dated by (`down`).
-  std::variant<Request, Receipt> build(const Batch& batch);
+  /// Moves the body of a message that never shares a request out of the batch. The request, or the receipt
+  /// for all of the batch: credentials that cannot be had (`blocked`), a clock that a signature cannot be
+  /// dated by (`down`).
+  std::variant<Request, Receipt> build(Batch& batch);
 
   /// What speaks against sending anything now; nothing: go ahead.
   static std::optional<Receipt> clock_fault(const HttpOptions& options, const Clock& clock);
@@ -38,8 +39,8 @@ class RequestBuilder {
   Credentials& credentials() noexcept { return credentials_; }
 
  private:
-  Request compose(const Batch& batch);
-  std::string body_of(const Batch& batch) const;
+  Request compose(Batch& batch);
+  std::string body_of(Batch& batch) const;
   void add_message_fields(const Delivery& delivery, Request& request) const;
   void add_event_fields(const Delivery& delivery, Request& request) const;
   void add_content_type(const Batch& batch, Request& request) const;

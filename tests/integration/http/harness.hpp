@@ -7,6 +7,7 @@
 
 #include <satchel/http.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -77,21 +78,22 @@ inline HttpOptions options_for(const std::string& url) {
   return options;
 }
 
-/// How often the thread of this name went to sleep so far: each time it had been woken before. 0: there is no
-/// such thread.
+/// How often the newest thread of this name went to sleep so far: each time it had been woken before. -1:
+/// there is no such thread.
 inline long context_switches(const std::string& thread) {
+  long newest = -1;
   for (const auto& task : std::filesystem::directory_iterator{"/proc/self/task"}) {
-    std::ifstream name_file{task.path() / "comm"};
     std::string name;
-    std::getline(name_file, name);
-    if (name != thread) continue;
-    std::ifstream status{task.path() / "status"};
-    const std::string wanted = "voluntary_ctxt_switches:";
-    for (std::string line; std::getline(status, line);) {
-      if (line.starts_with(wanted)) return std::stol(line.substr(wanted.size()));
-    }
+    std::ifstream file{task.path() / "comm"};
+    std::getline(file, name);
+    if (name == thread) newest = std::max(newest, std::stol(task.path().filename().string()));
   }
-  return 0;
+  std::ifstream status{"/proc/self/task/" + std::to_string(newest) + "/status"};
+  const std::string wanted = "voluntary_ctxt_switches:";
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(wanted)) return std::stol(line.substr(wanted.size()));
+  }
+  return -1;
 }
 
 inline bool contains(const std::string& text, const std::string& part) {
