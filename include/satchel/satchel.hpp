@@ -3,6 +3,7 @@
 
 #include <satchel/async.hpp>
 #include <satchel/clock.hpp>
+#include <satchel/custom_sink.hpp>
 #include <satchel/error.hpp>
 #include <satchel/features.hpp>
 #include <satchel/message.hpp>
