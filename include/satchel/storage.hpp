@@ -54,7 +54,9 @@ struct ClaimQuery {
 struct Recovery {
   /// Row ids that were in flight when the last relay's process died, ascending. Empty after an orderly stop.
   /// Rows that are gone may be missing.
-  std::vector<std::int64_t> suspects;
+  std::vector<std::int64_t> suspects{};
+  /// `InFlight::alone` as it was noted last.
+  bool alone = false;
 };
 
 /// The rows that are about to be handed to a sink, or still are there.
@@ -62,6 +64,8 @@ struct InFlight {
   std::vector<std::int64_t> rows;
   /// Highest row id of this hand-over.
   std::int64_t highest = 0;
+  /// The one row is sent alone on purpose, to find out whether it ends the process.
+  bool alone = false;
 };
 
 /// A failed attempt to be recorded.

@@ -206,6 +206,7 @@ std::optional<BootTime> Relay::Engine::next_step() const {
     consider(route_.next());
     if (const auto asked = route_.asked()) consider(*asked + options_.claim_timeout);
     if (!lead.backoff.empty()) consider(lead.backoff.begin()->first);
+    if (lead.isolation.waiting() > 0) consider(lead.quiet_until);
     if (route_.up()) {
       consider(lead.topics.next());
       if (const auto span = lead.isolation.watch()) consider(route_.up_since() + *span);

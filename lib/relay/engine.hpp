@@ -66,6 +66,8 @@ class Relay::Engine {
     std::uint64_t rescans = 0;
     /// The sink was told to give up what is out for too long.
     std::optional<BootTime> reset_at{};
+    /// Before that no message is sent that may end the process.
+    BootTime quiet_until{};
     /// The storage was occupied at the last try.
     bool occupied = false;
     /// The storage's note of what is in flight names messages that came back and are still pending.

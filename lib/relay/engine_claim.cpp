@@ -12,6 +12,10 @@ namespace {
 /// After a lost claim: time for the other relay to settle down.
 constexpr std::chrono::milliseconds kStandAside{250};
 
+/// A process has to live this long before a message is sent that may end it. One that dies sooner, for
+/// whatever reason, does not die of that message.
+constexpr std::chrono::seconds kQuiet{1};
+
 }  // namespace
 
 /// Becomes the relay of the storage when nobody else is.
@@ -26,6 +30,7 @@ bool Relay::Engine::lead() {
   }
   lead_ = std::make_unique<Lead>(options_, ports_.storage);
   lead_->rescans = ports_.storage.rescans();
+  lead_->quiet_until = now_ + kQuiet;
   progress_ = true;
   try {
     examine_suspects(*recovery_);
@@ -40,11 +45,12 @@ bool Relay::Engine::lead() {
   return true;
 }
 
-/// Messages that were in flight when the last relay's process died. One that was alone is the cause and the
-/// death counts against it; among several nobody is guilty yet, but each is sent alone from now on.
+/// Messages that were in flight when the last relay's process died. None of them is guilty yet: each is sent
+/// alone from now on. The death counts against one that was sent alone for that reason, in a process that had
+/// lived without it.
 void Relay::Engine::examine_suspects(const Recovery& recovery) {
   Lead& lead = *lead_;
-  const bool alone = recovery.suspects.size() == 1;
+  const bool alone = recovery.alone && recovery.suspects.size() == 1;
   for (const std::int64_t row : recovery.suspects) {
     std::optional<Loaded> found = read(row);
     if (!found) continue;
@@ -56,6 +62,7 @@ void Relay::Engine::examine_suspects(const Recovery& recovery) {
                   Place::alone, message.attempts, message.aged};
     entry.up_mark = route_.up_total(now_);
     entry.marked = message.suspect;
+    entry.crashed = true;
     lead.isolation.suspect(row, deliveries_);
     if (!alone) continue;
     // The note first: a process that ends right here must not be counted against the message twice.

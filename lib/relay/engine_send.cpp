@@ -99,7 +99,8 @@ bool Relay::Engine::fill_alone(std::vector<Loaded>& batch) {
     const std::optional<std::int64_t> row = lead.isolation.next();
     if (!row) return false;
     Entry& entry = lead.ledger.at(*row);
-    if (lead.topics.holds(entry.topic)) {
+    const bool too_early = (entry.crashed || entry.marked) && now_ < lead.quiet_until;
+    if (too_early || lead.topics.holds(entry.topic)) {
       lead.isolation.postpone(*row);
       continue;
     }
@@ -220,6 +221,7 @@ void Relay::Engine::launch(std::vector<Loaded> batch) {
     all.rows.push_back(one.message.id.row);
     all.highest = std::max(all.highest, one.message.id.row);
   }
+  all.alone = alone && now_ >= lead.quiet_until;
   try {
     ports_.storage.before_send(all);
   } catch (...) {

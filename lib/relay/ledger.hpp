@@ -36,6 +36,8 @@ struct Entry {
   int breaks = 0;
   /// The storage has it marked as a suspect.
   bool marked = false;
+  /// In flight when the last relay's process died.
+  bool crashed = false;
   /// Sent to find out whether its held topic is open again.
   bool trial = false;
 };

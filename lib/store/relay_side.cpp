@@ -113,6 +113,7 @@ void RelaySide::take_up_record(std::int64_t newest, Recovery& recovery, bool res
     for (const std::int64_t row : record_.in_flight) {
       if (settler_.pending(row)) recovery.suspects.push_back(row);
     }
+    recovery.alone = record_.alone;
   } else {
     record_.highest_sent = std::min(record_.highest_sent, record_.origin == site_.origin ? newest : 0);
   }
@@ -131,6 +132,7 @@ void RelaySide::release() noexcept {
   if (led && relay_file_->current()) {
     try {
       record_.in_flight.clear();
+      record_.alone = false;
       write_record();
     } catch (const std::exception&) {
       // What is noted stays noted; the next relay sends those messages one by one, and nothing is lost by it.
@@ -202,8 +204,10 @@ void RelaySide::before_send(const InFlight& in_flight) {
   if (!in_flight.rows.empty() && in_flight.highest > synced_row_) sync_log();
   std::vector<std::int64_t> rows = in_flight.rows;
   std::sort(rows.begin(), rows.end());
-  if (rows == record_.in_flight && in_flight.highest <= record_.highest_sent) return;
+  const bool noted = rows == record_.in_flight && in_flight.alone == record_.alone;
+  if (noted && in_flight.highest <= record_.highest_sent) return;
   record_.in_flight = std::move(rows);
+  record_.alone = in_flight.alone;
   record_.highest_sent = std::max(record_.highest_sent, in_flight.highest);
   write_record();
 }

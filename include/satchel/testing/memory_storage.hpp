@@ -54,6 +54,7 @@ struct MemoryMedium {
   std::uint64_t epoch = 0;
   bool claimed = false;
   std::vector<std::int64_t> in_flight{};
+  bool alone = false;
   std::map<const void*, std::function<void()>> wakes{};
 };
 
@@ -155,7 +156,7 @@ class MemoryStorage final : public Storage {
     if (medium_->claimed) return std::nullopt;
     medium_->claimed = true;
     epoch_ = ++medium_->epoch;
-    Recovery recovery{medium_->in_flight};
+    Recovery recovery{medium_->in_flight, medium_->alone};
     std::sort(recovery.suspects.begin(), recovery.suspects.end());
     return recovery;
   }
@@ -205,6 +206,7 @@ class MemoryStorage final : public Storage {
     const std::lock_guard lock{medium_->mutex};
     demand_claim("note what is in flight");
     medium_->in_flight = in_flight.rows;
+    medium_->alone = in_flight.alone;
   }
 
   bool settle(const Settlement& settlement) override {

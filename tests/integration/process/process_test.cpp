@@ -133,7 +133,7 @@ TEST_CASE("process: kill -9 of a producing and relaying process loses nothing an
   for (int round = 0; round < kills; ++round) {
     Child child = start_child("both", database, "journal:" + journal, 1'000'000L * round, 100'000);
     expect_line(child, "ready");
-    const unsigned lines = random() % 200;
+    const auto lines = static_cast<unsigned>(random() % 200);
     for (unsigned line = 0; line < lines; ++line) child.line();
     child.kill();
     for (const std::string& line : child.lines()) {
