@@ -22,8 +22,7 @@ using std::chrono::steady_clock;
 
 // Callers that wait for their answer and then bring the next message would split into two halves, which
 // commit in turn: those of the one are answered when the commit of the other has just begun. This share of a
-// commit's time is given to the answered to come back. Measured with 8 such callers: 1 and 7 in turn without
-// it, 8 at once with it.
+// commit's time is given to the answered to come back.
 constexpr int kComeBackShare = 8;
 constexpr milliseconds kComeBackLimit{10};
 
