@@ -7,8 +7,10 @@
 
 #include <cerrno>
 #include <climits>
+#include <fstream>
 #include <map>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -246,4 +248,11 @@ TEST_CASE("verdicts: the whole table prints as Markdown") {
   CHECK(text.find("| 200 to 299 | Successful | delivered |") != std::string::npos);
   CHECK(text.find("| 413 | Content Too Large | reject | the message is larger than the server accepts; a "
                   "batch is split |") != std::string::npos);
+}
+
+TEST_CASE("verdicts: the table in lib/README.md is this one") {
+  std::ifstream file{LIB_README};
+  std::stringstream page;
+  page << file.rdbuf();
+  CHECK(page.str().find(markdown()) != std::string::npos);
 }
