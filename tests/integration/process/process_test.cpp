@@ -55,7 +55,9 @@ std::vector<Received> read_journal(const std::string& path) {
 /// Delivers what is left, in this process.
 void drain(satchel::Outbox& outbox, const std::string& journal) {
   outbox.attach(JournalSink{journal, 100});
-  while (outbox.run_once()) {
+  // What was in flight at the last kill is sent when this process has lived for a moment.
+  while (outbox.status().pending > 0) {
+    if (!outbox.run_once()) poll(nullptr, 0, 5);
   }
   REQUIRE(outbox.stop(std::chrono::seconds{10}));
 }
