@@ -41,8 +41,8 @@ struct Reading {
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(CEREAL_NVP(sensor), CEREAL_NVP(celsius), CEREAL_NVP(humidity), CEREAL_NVP(valid), CEREAL_NVP(tiny),
-            CEREAL_NVP(large), CEREAL_NVP(level));
+    archive(CEREAL_NVP(sensor), CEREAL_NVP(celsius), CEREAL_NVP(humidity), CEREAL_NVP(valid),
+            CEREAL_NVP(tiny), CEREAL_NVP(large), CEREAL_NVP(level));
   }
 };
 

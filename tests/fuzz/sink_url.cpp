@@ -29,7 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const satchel::SinkUrl url = satchel::SinkUrl::parse(text);
     demand(!url.scheme.empty() && text.size() > url.scheme.size());
     demand(!has_control(url.user) && !has_control(url.host) && !has_control(url.path));
-    for (const auto& [name, value] : url.query) demand(!name.empty() && !has_control(name) && !has_control(value));
+    for (const auto& [name, value] : url.query)
+      demand(!name.empty() && !has_control(name) && !has_control(value));
   } catch (const satchel::InvalidOption& error) {
     // A URL may hold a secret by mistake, so no error repeats it.
     demand(!error.problem().empty() && (text.size() < 40 || error.problem().find(text) == std::string::npos));
