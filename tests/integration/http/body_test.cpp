@@ -1,40 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include "harness.hpp"
+#include "bodies.hpp"
 
 #include <doctest/doctest.h>
 #include <zlib.h>
-#include <cereal/archives/json.hpp>
-
-#include <algorithm>
-#include <set>
 
 using namespace satchel;
 using namespace support;
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 namespace {
-
-using Json = rapidjson::Document;
-
-Json parse(const std::string& text) {
-  Json document;
-  document.Parse(text.data(), text.size());
-  if (document.HasParseError()) throw std::runtime_error{"not JSON: " + text};
-  return document;
-}
-
-std::string text(const rapidjson::Value& object, const char* name) {
-  return object.HasMember(name) && object[name].IsString() ? object[name].GetString() : "";
-}
-
-std::string id(std::uint64_t claim) { return delivery(claim).id.to_string(); }
-
-Delivery json_message(std::uint64_t claim, const std::string& payload, const std::string& topic = "t") {
-  Delivery message = delivery(claim, topic, payload);
-  message.content_type = "application/json";
-  return message;
-}
 
 std::string gunzip(const std::string& packed) {
   z_stream stream{};
@@ -50,45 +24,6 @@ std::string gunzip(const std::string& packed) {
   if (result != Z_STREAM_END) throw std::runtime_error{"not gzip"};
   return plain;
 }
-
-// Sends to a server that takes everything and returns the requests that made it there.
-std::vector<HttpRequest> taken(HttpOptions options, std::vector<Delivery> batch) {
-  ScriptedHttp server{[](const HttpRequest&) { return HttpReply::of(200); }};
-  options.url = server.url(options.url.empty() ? "/" : options.url);
-  Harness harness{std::move(options)};
-  const std::size_t count = batch.size();
-  harness.send(std::move(batch));
-  for (const Receipt& receipt : harness.recorder.wait_receipts(count)) {
-    CAPTURE(receipt.reason);
-    CHECK(receipt.verdict == Verdict::delivered);
-  }
-  return server.requests();
-}
-
-HttpOptions mode(HttpBody body) {
-  HttpOptions options;
-  options.body = body;
-  return options;
-}
-
-// Refuses a request when a poisoned id is in it, takes it otherwise, and remembers what it took.
-class Picky {
- public:
-  Picky(std::set<std::string> poison, int status) : poison_{std::move(poison)}, status_{status} {}
-  HttpReply operator()(const HttpRequest& request) {
-    const Json body = parse(request.body);
-    for (const auto& item : body.GetArray()) {
-      if (poison_.contains(text(item, "id"))) return HttpReply::of(status_, {}, "bad item");
-    }
-    for (const auto& item : body.GetArray()) taken.insert(text(item, "id"));
-    return HttpReply::of(200);
-  }
-  std::multiset<std::string> taken;
-
- private:
-  std::set<std::string> poison_;
-  int status_;
-};
 
 }  // namespace
 
@@ -284,111 +219,6 @@ TEST_CASE("http: NDJSON is one line a message, whatever white space the payloads
   REQUIRE(requests.size() == 1);
   CHECK(requests[0].header("content-type") == "application/x-ndjson");
   CHECK(requests[0].body == "{\"c\":1}\n\"a\\nb\"\n");
-}
-
-TEST_CASE("http: a batch is cut by count, by bytes, by topic where the address has it, and by time") {
-  auto options = mode(HttpBody::json_array);
-  options.batch.linger = milliseconds{1};
-  SUBCASE("count") {
-    options.batch.max_count = 4;
-    std::vector<Delivery> batch;
-    for (std::uint64_t claim = 1; claim <= 10; ++claim) batch.push_back(json_message(claim, "1"));
-    for (const auto& request : taken(options, batch)) CHECK(parse(request.body).Size() <= 4);
-  }
-  SUBCASE("bytes, and one message that is larger alone") {
-    options.batch.max_bytes = 1024;
-    std::vector<Delivery> batch;
-    for (std::uint64_t claim = 1; claim <= 20; ++claim) batch.push_back(json_message(claim, "1"));
-    batch.push_back(json_message(21, '"' + std::string(5000, 'x') + '"'));
-    std::size_t large = 0;
-    for (const auto& request : taken(options, batch)) {
-      if (request.body.size() > 1024) ++large;
-      if (request.body.size() > 1024) CHECK(parse(request.body).Size() == 1);
-    }
-    CHECK(large == 1);
-  }
-  SUBCASE("topic") {
-    options.url = "/{topic}";
-    const auto requests =
-        taken(options, {json_message(1, "1", "a"), json_message(2, "2", "b"), json_message(3, "3", "a")});
-    CHECK(requests.size() == 2);
-  }
-  SUBCASE("time") {
-    options.batch.linger = milliseconds{30};
-    const auto begin = std::chrono::steady_clock::now();
-    CHECK(taken(options, {json_message(1, "1")}).size() == 1);
-    CHECK(std::chrono::steady_clock::now() - begin >= milliseconds{30});
-  }
-}
-
-TEST_CASE(
-    "http: a rejected batch is halved until the poison message stands alone; the others are delivered once") {
-  for (const int status : {400, 413, 422}) {
-    CAPTURE(status);
-    const auto picky = std::make_shared<Picky>(std::set<std::string>{id(13), id(77)}, status);
-    ScriptedHttp server{[picky](const HttpRequest& request) { return (*picky)(request); }};
-    auto options = mode(HttpBody::json_array);
-    options.url = server.url();
-    options.batch.max_count = 100;
-    Harness harness{options};
-    std::vector<Delivery> batch;
-    for (std::uint64_t claim = 1; claim <= 100; ++claim) batch.push_back(json_message(claim, "1"));
-    harness.send(batch);
-    for (const Receipt& receipt : harness.recorder.wait_receipts(100)) {
-      const bool poison = receipt.claim == 13 || receipt.claim == 77;
-      CHECK(receipt.verdict == (poison ? Verdict::reject : Verdict::delivered));
-    }
-    CHECK(harness.stop(seconds{5}) < seconds{5});
-    CHECK(picky->taken.size() == 98);
-    // Two paths down a tree of a hundred leaves.
-    CHECK(server.requests().size() <= 2 * 2 * 8);
-  }
-}
-
-TEST_CASE("http: a server that takes less at once gets the batch in pieces that fit") {
-  std::size_t largest = 0;
-  ScriptedHttp server{[&](const HttpRequest& request) {
-    const std::size_t count = parse(request.body).Size();
-    if (count > 10) return HttpReply::of(413);
-    largest = std::max(largest, count);
-    return HttpReply::of(202);
-  }};
-  auto options = mode(HttpBody::json_array);
-  options.url = server.url();
-  options.batch.max_count = 64;
-  Harness harness{options};
-  std::vector<Delivery> batch;
-  for (std::uint64_t claim = 1; claim <= 64; ++claim) batch.push_back(json_message(claim, "1"));
-  harness.send(batch);
-  for (const Receipt& receipt : harness.recorder.wait_receipts(64))
-    CHECK(receipt.verdict == Verdict::delivered);
-  harness.stop(seconds{5});
-  CHECK(largest == 8);
-}
-
-TEST_CASE("http: a message that failed before goes alone") {
-  auto options = mode(HttpBody::json_array);
-  options.batch.linger = milliseconds{1};
-  Delivery failed = json_message(2, "2");
-  failed.attempts = 1;
-  const auto requests = taken(options, {json_message(1, "1"), failed, json_message(3, "3")});
-  REQUIRE(requests.size() == 2);
-  for (const auto& request : requests) {
-    const Json body = parse(request.body);
-    CHECK(body.Size() == (text(body[0], "id") == id(2) ? 1 : 2));
-  }
-}
-
-TEST_CASE("http: the copy of a batch has the same idempotency key, another batch another") {
-  auto options = mode(HttpBody::json_array);
-  options.batch.max_count = 2;
-  const std::vector<Delivery> one{json_message(1, "1"), json_message(2, "2")};
-  const std::vector<Delivery> two{json_message(1, "1"), json_message(3, "3")};
-  const auto key = [&](const std::vector<Delivery>& batch) {
-    return taken(options, batch).at(0).header("idempotency-key");
-  };
-  CHECK(key(one) == key(one));
-  CHECK(key(one) != key(two));
 }
 
 TEST_CASE("http: gzip is used where it pays") {
