@@ -56,16 +56,16 @@ struct Recovery {
   /// Rows that are gone may be missing.
   std::vector<std::int64_t> suspects{};
   /// `InFlight::alone` as it was noted last.
-  bool alone = false;
+  std::int64_t alone = 0;
 };
 
-/// The rows that are about to be handed to a sink, or still are there.
+/// The rows that are about to be handed to a sink or still are there, and those under suspicion from before.
 struct InFlight {
   std::vector<std::int64_t> rows;
   /// Highest row id of this hand-over.
   std::int64_t highest = 0;
-  /// The one row is sent alone on purpose, to find out whether it ends the process.
-  bool alone = false;
+  /// A row that is sent alone on purpose, to find out whether it ends the process; 0: none.
+  std::int64_t alone = 0;
 };
 
 /// A failed attempt to be recorded.

@@ -93,7 +93,7 @@ void Relay::Engine::round() {
 void Relay::Engine::correct_note() {
   Lead& lead = *lead_;
   if (!lead.note_is_stale || !lead.flights.empty() || !lead.outcomes.empty()) return;
-  ports_.storage.before_send({});
+  ports_.storage.before_send(suspects_to_note());
   lead.note_is_stale = false;
 }
 

@@ -68,6 +68,8 @@ class Relay::Engine {
     std::optional<BootTime> reset_at{};
     /// Before that no message is sent that may end the process.
     BootTime quiet_until{};
+    /// In flight when the last relay's process died, and not cleared of that yet.
+    std::set<std::int64_t> crash_suspects{};
     /// The storage was occupied at the last try.
     bool occupied = false;
     /// The storage's note of what is in flight names messages that came back and are still pending.
@@ -88,6 +90,7 @@ class Relay::Engine {
   // engine_claim.cpp: becoming and ceasing to be the relay
   bool lead();
   void examine_suspects(const Recovery& recovery);
+  InFlight suspects_to_note() const;
   void lose_claim(const std::string& problem) noexcept;
   void start_over() noexcept;
 

@@ -50,12 +50,13 @@ bool Relay::Engine::lead() {
 /// lived without it.
 void Relay::Engine::examine_suspects(const Recovery& recovery) {
   Lead& lead = *lead_;
-  const bool alone = recovery.alone && recovery.suspects.size() == 1;
   for (const std::int64_t row : recovery.suspects) {
     std::optional<Loaded> found = read(row);
     if (!found) continue;
     StoredMessage& message = found->message;
     if (!message.damage.empty()) continue;  // comes up again as such
+    lead.crash_suspects.insert(row);
+    // Behind an older one of its key: it comes under suspicion when it is taken up.
     if (!message.key.empty() && !lead.supply.lanes().occupy(message.key, row)) continue;
     Entry& entry = lead.ledger[row];
     entry = Entry{message.id,   message.topic,    message.key, found->bytes,
@@ -64,9 +65,11 @@ void Relay::Engine::examine_suspects(const Recovery& recovery) {
     entry.marked = message.suspect;
     entry.crashed = true;
     lead.isolation.suspect(row, deliveries_);
-    if (!alone) continue;
+    if (row != recovery.alone) continue;
     // The note first: a process that ends right here must not be counted against the message twice.
-    ports_.storage.before_send({});
+    InFlight note;
+    note.rows = recovery.suspects;
+    ports_.storage.before_send(note);
     const std::string error = "the process ended while this message alone was in flight";
     const int attempts = message.attempts + 1;
     entry.marked = true;
@@ -76,6 +79,14 @@ void Relay::Engine::examine_suspects(const Recovery& recovery) {
       end_failed(entry, attempts, error, pause_after(options_.retry_backoff, attempts, {}, jitter_));
     }
   }
+}
+
+/// Suspects that wait for their turn stay noted, so that another death does not make them forgotten: two
+/// messages that end the process would take turns for ever.
+InFlight Relay::Engine::suspects_to_note() const {
+  InFlight note;
+  note.rows.assign(lead_->crash_suspects.begin(), lead_->crash_suspects.end());
+  return note;
 }
 
 /// Another relay has the storage: everything in memory is void, the sink is cut off.

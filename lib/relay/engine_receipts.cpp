@@ -33,8 +33,10 @@ void Relay::Engine::on_receipt(const Receipt& receipt) {
       end_delivered(entry);
       break;
     case Act::fail:
-      // The sink answered for it, so it does not break connections.
+      // The sink answered for it, so it breaks neither connections nor processes.
       lead.isolation.acquit(flight.row);
+      entry.crashed = false;
+      lead.crash_suspects.erase(flight.row);
       end_failed(entry, decision.attempts, receipt.reason,
                  pause_after(options_.retry_backoff, decision.attempts, receipt.after, jitter_));
       break;
@@ -152,9 +154,8 @@ void Relay::Engine::conclude(const Isolation::Verdict& verdict) {
 }
 
 void Relay::Engine::release_topic(const std::string& topic) {
-  const std::string name = topic;
-  if (const auto from = lead_->topics.release(name)) lead_->supply.rewind(*from);
-  lead_->supply.lanes().release(name);
+  if (const auto from = lead_->topics.release(topic)) lead_->supply.rewind(*from);
+  lead_->supply.lanes().release(topic);
   lead_->supply.changed();
   if (lead_->topics.empty() && route_.up()) sink_problem_.clear();
 }

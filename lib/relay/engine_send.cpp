@@ -104,7 +104,8 @@ bool Relay::Engine::fill_alone(std::vector<Loaded>& batch) {
       lead.isolation.postpone(*row);
       continue;
     }
-    if (!lead.flights.empty()) return true;
+    // What is known has to be recorded first: this one may end the process.
+    if (!lead.flights.empty() || !lead.outcomes.empty()) return true;
     std::optional<Loaded> message = read(*row);
     if (!message) {
       vanish(*row);
@@ -188,6 +189,7 @@ bool Relay::Engine::admit(Loaded message, std::vector<Loaded>& batch) {
     entry.up_mark = route_.up_total(now_);
   }
   entry.marked = stored.suspect;
+  entry.crashed = lead.crash_suspects.count(row) != 0;
   if (!stored.damage.empty()) {
     end_dead(entry, DeadReason::damaged, entry.attempts, stored.damage);
   } else if (stored.due && *stored.due > now_) {
@@ -199,7 +201,7 @@ bool Relay::Engine::admit(Loaded message, std::vector<Loaded>& batch) {
     end_expired(entry);
   } else if (lead.topics.holds(entry.topic) && !entry.trial) {
     hold_back(row);
-  } else if (!lead.alone && (entry.marked || lead.isolation.suspects(row))) {
+  } else if (!lead.alone && (entry.marked || entry.crashed || lead.isolation.suspects(row))) {
     entry.place = Place::alone;
     lead.isolation.suspect(row, deliveries_);
   } else {
@@ -215,13 +217,15 @@ bool Relay::Engine::admit(Loaded message, std::vector<Loaded>& batch) {
 void Relay::Engine::launch(std::vector<Loaded> batch) {
   Lead& lead = *lead_;
   const bool alone = lead.alone;
-  InFlight all;
+  InFlight all = suspects_to_note();
   for (const auto& [claim, flight] : lead.flights) all.rows.push_back(flight.row);
   for (const Loaded& one : batch) {
     all.rows.push_back(one.message.id.row);
     all.highest = std::max(all.highest, one.message.id.row);
   }
-  all.alone = alone && now_ >= lead.quiet_until;
+  if (alone && now_ >= lead.quiet_until) all.alone = batch.front().message.id.row;
+  std::sort(all.rows.begin(), all.rows.end());
+  all.rows.erase(std::unique(all.rows.begin(), all.rows.end()), all.rows.end());
   try {
     ports_.storage.before_send(all);
   } catch (...) {
@@ -266,6 +270,7 @@ void Relay::Engine::vanish(std::int64_t row) {
   Lead& lead = *lead_;
   lead.again.erase(row);
   lead.isolation.acquit(row);
+  lead.crash_suspects.erase(row);
   const auto found = lead.ledger.find(row);
   if (found == lead.ledger.end()) return;
   if (!found->second.key.empty()) lead.supply.lanes().free(found->second.key, row);

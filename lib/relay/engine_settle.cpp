@@ -20,6 +20,7 @@ void Relay::Engine::end(Entry& entry, Outcome outcome) {
   entry.place = Place::outcome;
   lead.again.erase(entry.id.row);
   lead.isolation.acquit(entry.id.row);
+  lead.crash_suspects.erase(entry.id.row);
   if (!entry.key.empty()) lead.supply.lanes().free(entry.key, entry.id.row);
   if (std::exchange(entry.trial, false)) release_topic(entry.topic);
   lead.outcomes.add(std::move(outcome), now_);

@@ -49,7 +49,7 @@ class Topics {
   std::optional<std::int64_t> release(const std::string& topic);
 
   /// Any held topic; only while there is one.
-  const std::string& first() const { return held_.begin()->first; }
+  std::string first() const { return held_.begin()->first; }
 
   std::optional<BootTime> next() const;
 

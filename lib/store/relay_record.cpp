@@ -9,12 +9,11 @@
 namespace satchel::store {
 namespace {
 
-// Layout: magic 8, checksum 4 of all behind it, runs 4, sequence 8, epoch 8, highest 8, origin 16, flags 8
-// (1: alone); then runs of (first 8, count 4).
+// Layout: magic 8, checksum 4 of all behind it, runs 4, sequence 8, epoch 8, highest 8, origin 16, alone 8;
+// then runs of (first 8, count 4).
 constexpr std::string_view kMagic = "satchel\1";
 constexpr std::size_t kChecked = 12;
 constexpr std::size_t kRunBytes = 12;
-constexpr std::uint64_t kAlone = 1;
 constexpr std::uint32_t kMaxRuns = 65'535;
 constexpr std::uint64_t kMaxIds = 1'000'000;
 
@@ -81,7 +80,7 @@ std::string encode(const RelayRecord& record, std::size_t limit) {
   put(checked, record.epoch);
   put(checked, record.highest_sent);
   for (const std::uint8_t byte : record.origin) put(checked, byte);
-  put(checked, record.alone ? kAlone : std::uint64_t{0});
+  put(checked, record.alone);
   for (const Run& run : runs) {
     put(checked, run.first);
     put(checked, run.count);
@@ -108,7 +107,7 @@ std::optional<RelayRecord> decode(std::string_view bytes) {
   record.epoch = get<std::int64_t>(bytes, 24);
   record.highest_sent = get<std::int64_t>(bytes, 32);
   std::memcpy(record.origin.data(), bytes.data() + 40, record.origin.size());
-  record.alone = (get<std::uint64_t>(bytes, 56) & kAlone) != 0;
+  record.alone = get<std::int64_t>(bytes, 56);
   for (std::size_t at = kRecordHeader; at < bytes.size(); at += kRunBytes) {
     const auto first = get<std::int64_t>(bytes, at);
     const auto count = get<std::uint32_t>(bytes, at + 8);

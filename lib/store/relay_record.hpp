@@ -20,7 +20,7 @@ struct RelayRecord {
   std::int64_t epoch = 0;
   std::int64_t highest_sent = 0;
   std::vector<std::int64_t> in_flight;  ///< ascending
-  bool alone = false;                   ///< the one in flight was sent alone on purpose
+  std::int64_t alone = 0;               ///< of these the one that was sent alone on purpose; 0: none
 
   bool operator==(const RelayRecord&) const = default;
 };

@@ -132,7 +132,7 @@ void RelaySide::release() noexcept {
   if (led && relay_file_->current()) {
     try {
       record_.in_flight.clear();
-      record_.alone = false;
+      record_.alone = 0;
       write_record();
     } catch (const std::exception&) {
       // What is noted stays noted; the next relay sends those messages one by one, and nothing is lost by it.

@@ -54,7 +54,7 @@ struct MemoryMedium {
   std::uint64_t epoch = 0;
   bool claimed = false;
   std::vector<std::int64_t> in_flight{};
-  bool alone = false;
+  std::int64_t alone = 0;
   std::map<const void*, std::function<void()>> wakes{};
 };
 

@@ -67,7 +67,7 @@ class Witness final : public satchel::Observer {
 };
 
 int backlog_wanted() {
-  const char* text = std::getenv("SATCHEL_BACKLOG");
+  const char* text = std::getenv("TEST_BACKLOG");
   return text != nullptr ? std::stoi(text) : 100'000;
 }
 

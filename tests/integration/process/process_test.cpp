@@ -117,7 +117,7 @@ void expect_line(Child& child, const std::string& expected) {
 }
 
 int kills_wanted() {
-  const char* text = std::getenv("SATCHEL_KILLS");
+  const char* text = std::getenv("TEST_KILLS");
   return text != nullptr ? std::stoi(text) : 100;
 }
 

@@ -18,7 +18,7 @@ constexpr int kDied = 42;
 
 /// Relays what is in the file, in a process of its own that ends at once when it is to send the poison.
 /// Returns its exit status.
-int relay_in_child(const std::string& path, const Options& options) {
+int relay_in_child(const std::string& path, const Options& options, ManualClock& clock) {
   const pid_t child = ::fork();
   if (child == 0) {
     auto sink = std::make_unique<ScriptedSink>();
@@ -28,7 +28,11 @@ int relay_in_child(const std::string& path, const Options& options) {
     });
     Outbox outbox{path, options};
     outbox.attach(std::move(sink));
-    while (outbox.run_once()) {
+    // A message under suspicion is sent only when the process has lived for a moment.
+    for (int moments = 0; moments < 3; ++moments) {
+      while (outbox.run_once()) {
+      }
+      clock.advance(2s);
     }
     outbox.stop(std::chrono::seconds{1});
     ::_exit(0);
@@ -55,7 +59,7 @@ TEST_CASE("parity: a message that kills the process ends as a dead letter, and n
   int deaths = 0;
   int status = kDied;
   for (int round = 0; round < 20; ++round) {
-    status = relay_in_child(path, options);
+    status = relay_in_child(path, options, *clock);
     if (status == kDied) ++deaths;
     clock->advance(10min);
   }
