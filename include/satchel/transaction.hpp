@@ -71,9 +71,9 @@ class Transaction {
   /// transaction stays open and as it was.
   MessageId enqueue(const Message& message);
 
-  /// Publishes a typed event; include <satchel/event.hpp>. An integration event becomes a message: returns its
-  /// id. A domain event is handed to its handlers, here and now, inside this transaction; what one of them
-  /// throws comes out, and from then on this transaction can only be rolled back.
+  /// Publishes a typed event; include <satchel/event.hpp>. An integration event becomes a message: returns
+  /// its id. A domain event is handed to its handlers, here and now, inside this transaction; what one of
+  /// them throws comes out, and from then on this transaction can only be rolled back.
   template <class Event>
   auto publish(const Event& event) {
     return publish_event(*this, event);

@@ -175,7 +175,8 @@ Transaction Outbox::begin() {
 
 MessageId Outbox::enqueue(const Message& message) {
   core_->check("enqueue");
-  if (core_->store->current_on_this_thread() != nullptr) return core_->hooks->current.load()->enqueue(message);
+  if (core_->store->current_on_this_thread() != nullptr)
+    return core_->hooks->current.load()->enqueue(message);
   const std::optional<Message> complete = core_->hooks->propagated(message);
   return core_->store->save(complete ? *complete : message);
 }

@@ -28,11 +28,11 @@ namespace {
 using satchel::Outbox;
 using satchel::Transaction;
 using satchel::UsageError;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
 using support::Echo;
 using support::EchoSink;
 using support::TempDir;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 /// An outbox with a business table in a directory of its own.
 struct Fixture {
