@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "outbox/committer.hpp"
 
-#include "outbox/quiet_thread.hpp"
+#include "base/quiet_thread.hpp"
 
 #include <satchel/error.hpp>
 
@@ -57,7 +57,7 @@ Committer::~Committer() {
 void Committer::start() {
   const std::lock_guard lock{mutex_};
   try {
-    thread_ = start_quietly([self = shared_from_this()] { self->run(); });
+    thread_ = start_quiet_thread([self = shared_from_this()] { self->run(); });
   } catch (const std::system_error& failure) {
     throw StorageError{"enqueue_async", std::string{"no thread to commit on: "} + failure.what(),
                        "the process may be out of threads or memory", failure.code().value()};

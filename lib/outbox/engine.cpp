@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "outbox/engine.hpp"
 
-#include "outbox/quiet_thread.hpp"
+#include "base/quiet_thread.hpp"
 
 #include <pthread.h>
 #include <sys/random.h>
@@ -56,7 +56,7 @@ Engine::~Engine() {
 
 void Engine::start() {
   // The thread owns the engine as long as it runs, whatever becomes of the outbox.
-  thread_ = start_quietly([self = shared_from_this()] { self->run(); });
+  thread_ = start_quiet_thread([self = shared_from_this()] { self->run(); });
 }
 
 bool Engine::stop(milliseconds drain, milliseconds patience) {

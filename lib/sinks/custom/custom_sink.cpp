@@ -2,8 +2,8 @@
 #include <satchel/custom_sink.hpp>
 
 #include "base/fork.hpp"
+#include "base/quiet_thread.hpp"
 #include "sinks/outlet/outlet.hpp"
-#include "sinks/outlet/quiet_thread.hpp"
 
 #include <satchel/error.hpp>
 

@@ -2,8 +2,8 @@
 #include "sinks/http/engine.hpp"
 
 #include "base/fork.hpp"
+#include "base/quiet_thread.hpp"
 #include "sinks/http/outcome.hpp"
-#include "sinks/outlet/quiet_thread.hpp"
 #include "sinks/verdicts/verdicts.hpp"
 
 #include <satchel/error.hpp>

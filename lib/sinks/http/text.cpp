@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "sinks/http/text.hpp"
 
-#include <fmt/format.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -48,15 +47,6 @@ std::string escape_header(std::string_view text) {
   return percent_encode(text, [](char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '%'; });
 }
 
-std::string base64(std::string_view bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
-
 std::optional<std::string> base64_decode(std::string_view text) {
   const std::size_t padding = text.size() - std::min(text.size(), text.find_last_not_of('=') + 1);
   const bool well_formed = !text.empty() && text.size() % 4 == 0 && padding <= 2 &&
@@ -70,17 +60,6 @@ std::optional<std::string> base64_decode(std::string_view text) {
   if (size < 0) return std::nullopt;
   bytes.resize(static_cast<std::size_t>(size) - padding);
   return bytes;
-}
-
-std::string rfc3339(WallTime time) {
-  using std::chrono::duration_cast;
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date{day};
-  const std::chrono::hh_mm_ss clock{time - day};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                     clock.subseconds().count());
 }
 
 std::string lower(std::string_view text) {

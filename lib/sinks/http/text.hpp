@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <satchel/clock.hpp>
+#include "base/text.hpp"
 
 #include <optional>
 #include <string>
@@ -16,12 +16,8 @@ std::string escape_path(std::string_view text);
 /// printable ASCII.
 std::string escape_header(std::string_view text);
 
-std::string base64(std::string_view bytes);
 /// Strict, with padding; nothing when the text is not base64.
 std::optional<std::string> base64_decode(std::string_view text);
-
-/// `2026-11-23T12:00:00.000Z`.
-std::string rfc3339(WallTime time);
 
 /// ASCII only; other bytes stay.
 std::string lower(std::string_view text);

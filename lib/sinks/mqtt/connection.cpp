@@ -2,9 +2,9 @@
 #include "sinks/mqtt/connection.hpp"
 
 #include "base/fork.hpp"
+#include "base/quiet_thread.hpp"
 #include "sinks/mqtt/network.hpp"
 #include "sinks/mqtt/options.hpp"
-#include "sinks/mqtt/thread.hpp"
 
 #include <satchel/error.hpp>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "sinks/mqtt/packet.hpp"
 
+#include "base/text.hpp"
+
 #include "base/headers.hpp"
 #include "base/validate.hpp"
 

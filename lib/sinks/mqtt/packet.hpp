@@ -43,11 +43,6 @@ Packet make_packet(const Delivery& delivery, const PacketFormat& format, std::ch
 /// Seconds, rounded up, at least 1, at most what fits.
 std::uint32_t expiry_interval(std::chrono::milliseconds remaining);
 
-/// RFC 3339, UTC, milliseconds: 2026-01-31T12:00:00.000Z.
-std::string rfc3339(WallTime time);
-
-std::string base64(std::string_view bytes);
-
 /// The delivery as a CloudEvents 1.0 event in JSON: `id`, `source` (urn:satchel:<identity>), `type`
 /// (satchel.message), `subject` (topic), `time`, `datacontenttype`, `partitionkey` (key), the headers as the
 /// JSON object that the extension `satchelheaders` holds as text. Payloads of a JSON type are embedded, other

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sinks/mqtt/resolver.hpp"
 
-#include "sinks/mqtt/thread.hpp"
+#include "base/quiet_thread.hpp"
 
 #include <netdb.h>
 #include <sys/socket.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "sinks/mqtt/packet.hpp"
+#include "base/text.hpp"
 #include "support/deliveries.hpp"
 
 // Brings rapidjson, wherever this cereal keeps it.
@@ -25,21 +26,6 @@ TEST_CASE("mqtt: waiting in the sink counts against the remaining time") {
   CHECK(make_packet(delivery, PacketFormat{}, 0s).expiry_seconds == 10);
   CHECK(make_packet(delivery, PacketFormat{}, 3500ms).expiry_seconds == 7);
   CHECK(make_packet(delivery, PacketFormat{}, 1h).expiry_seconds == 1);
-}
-
-TEST_CASE("mqtt: times are written as RFC 3339 in UTC with milliseconds") {
-  CHECK(rfc3339(WallTime{0ms}) == "1970-01-01T00:00:00.000Z");
-  CHECK(rfc3339(WallTime{1'709'251'199'999ms}) == "2024-02-29T23:59:59.999Z");
-  CHECK(rfc3339(WallTime{-1ms}) == "1969-12-31T23:59:59.999Z");
-}
-
-TEST_CASE("mqtt: base64 pads as RFC 4648 says") {
-  CHECK(base64("").empty());
-  CHECK(base64("f") == "Zg==");
-  CHECK(base64("fo") == "Zm8=");
-  CHECK(base64("foo") == "Zm9v");
-  CHECK(base64("foob") == "Zm9vYg==");
-  CHECK(base64("\xFF\xFE\xFD") == "//79");
 }
 
 namespace {

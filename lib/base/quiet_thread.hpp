@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <csignal>
+#include <pthread.h>
 
-namespace satchel::mqtt {
+#include <csignal>
+#include <thread>
+#include <utility>
+
+namespace satchel {
 
 /// Blocks every signal in this thread for as long as it lives; a thread made meanwhile has them blocked for
-/// ever. Signals are the application's, and a write to a closed TLS connection must not end the process by
+/// ever. Signals are the application's, and a write to a closed connection must not end the process by
 /// SIGPIPE.
 class SignalsBlocked {
  public:
@@ -23,4 +27,11 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
-}  // namespace satchel::mqtt
+/// Starts a thread that no signal of the application is delivered to. Throws `std::system_error`.
+template <class Body>
+std::thread start_quiet_thread(Body&& body) {
+  const SignalsBlocked blocked;
+  return std::thread{std::forward<Body>(body)};
+}
+
+}  // namespace satchel
