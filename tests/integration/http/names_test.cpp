@@ -64,7 +64,8 @@ SilentResolver& resolver() {
 
 }  // namespace
 
-extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** result) {
+extern "C" __attribute__((visibility("default"))) int getaddrinfo(const char* node, const char* service,
+                                                                  const addrinfo* hints, addrinfo** result) {
   if (node != nullptr && std::string_view{node} == "silent.test") {
     resolver().wait_until_released();
     return EAI_AGAIN;
