@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -150,7 +151,7 @@ Outbox::~Outbox() {
   if (!core_) return;
   if (fork_generation() != core_->born) {
     // The connections belong to the parent: closing them here would work on its file behind its back.
-    new std::shared_ptr<Core>(std::move(core_));
+    static_cast<void>(new (std::nothrow) std::shared_ptr<Core>(std::move(core_)));  // left alone on purpose
     return;
   }
   if (const std::shared_ptr<outbox::Committer> committer = core_->current_committer()) {
