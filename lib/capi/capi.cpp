@@ -252,14 +252,16 @@ int satchel_dead_letters(satchel_outbox* outbox, int64_t after, size_t limit,
 int satchel_replay(satchel_outbox* outbox, const satchel_message_id* id) {
   return guarded("replay", [&] {
     const auto open = outboxes().find(outbox, "replay");
-    found_or_throw(open->replay(to_cpp(*given(id, "replay", "the id"))), *id, "replay");
+    given(id, "replay", "the id");
+    found_or_throw(open->replay(to_cpp(*id)), *id, "replay");
   });
 }
 
 int satchel_discard(satchel_outbox* outbox, const satchel_message_id* id) {
   return guarded("discard", [&] {
     const auto open = outboxes().find(outbox, "discard");
-    found_or_throw(open->discard(to_cpp(*given(id, "discard", "the id"))), *id, "discard");
+    given(id, "discard", "the id");
+    found_or_throw(open->discard(to_cpp(*id)), *id, "discard");
   });
 }
 
