@@ -19,11 +19,17 @@ class Log final : public satchel::Observer {
  public:
   void sink_down(const std::string& sink, const std::string& reason, bool alarm,
                  std::chrono::milliseconds) noexcept override {
+    // Told at every probe; once is enough for people.
+    if (reason == last_) return;
+    last_ = reason;
     std::cout << sink + (alarm ? " needs attention: " : " is down: ") + reason + "\n";
   }
   void died(const satchel::MessageId& id, satchel::DeadReason, const std::string& error) noexcept override {
     std::cout << "dead letter " + id.to_string() + ": " + error + "\n";
   }
+
+ private:
+  std::string last_;  // the relay thread's
 };
 
 satchel::HttpOptions backend(const std::string& url, const char* token_file) {
