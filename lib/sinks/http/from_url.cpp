@@ -49,6 +49,7 @@ Choice choice(const std::string& name, const std::string& value,
   const auto found = choices.find(value);
   if (found != choices.end()) return found->second;
   std::vector<std::string_view> names;
+  names.reserve(choices.size());
   for (const auto& [known, meaning] : choices) names.push_back(known);
   refuse(fmt::format("{}={}", name, value), fmt::format("one of {}", fmt::join(names, ", ")));
 }
