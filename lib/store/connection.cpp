@@ -12,6 +12,9 @@
 namespace satchel::store {
 namespace {
 
+// A read that meets the log's header while it is being written takes SQLite's write lock for a moment,
+// outside of the gate. So even a writer that is not to wait for other processes waits that long.
+constexpr std::chrono::milliseconds kLeastPatience{50};
 // The relay does not sit out a foreign writer inside SQLite: it has to stay able to stop.
 constexpr std::chrono::milliseconds kRelayPatience{100};
 constexpr std::size_t kReaderCacheBytes = 64U << 10U;
@@ -56,8 +59,7 @@ struct Connection::Handles {
 
 Connection::Connection(const std::string& path, const Options& options, Role role, bool fresh)
     : generation_{fork_generation()} {
-  const auto timeout =
-      role == Role::writer ? options.busy_timeout : std::min(options.busy_timeout, kRelayPatience);
+  const auto timeout = role == Role::writer ? std::max(options.busy_timeout, kLeastPatience) : kRelayPatience;
   handles_ = std::make_unique<Handles>(path, options, static_cast<int>(timeout.count()));
   set_up(options, role, fresh);
 }
