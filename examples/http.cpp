@@ -22,7 +22,7 @@ class Log final : public satchel::Observer {
     // Told at every probe; once is enough for people.
     if (reason == last_) return;
     last_ = reason;
-    std::cout << sink + (alarm ? " needs attention: " : " is down: ") + reason + "\n";
+    std::cout << sink + (alarm ? " needs attention: " : " is down: ") + reason + "\n" << std::flush;
   }
   void died(const satchel::MessageId& id, satchel::DeadReason, const std::string& error) noexcept override {
     std::cout << "dead letter " + id.to_string() + ": " + error + "\n";
