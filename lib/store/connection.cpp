@@ -120,7 +120,10 @@ void Connection::count_frames(std::shared_ptr<SharedFile> file) {
   sqlite3_wal_hook(handle(), on_commit, file_.get());
 }
 
-void Connection::set_full(bool full) { set(handles_->database, "synchronous", full ? 2 : 1); }
+void Connection::set_full(bool full) {
+  rollback();  // what an earlier rollback could not end
+  set(handles_->database, "synchronous", full ? 2 : 1);
+}
 
 std::int64_t Connection::data_version() {
   Use version{handles_->data_version};
@@ -129,16 +132,23 @@ std::int64_t Connection::data_version() {
 
 bool Connection::in_transaction() noexcept { return sqlite3_get_autocommit(handle()) == 0; }
 
-void Connection::begin() { handles_->begin.run(); }
+void Connection::begin() {
+  // Compiled while nothing is open yet: the end of a transaction must not fail for want of memory, it would
+  // keep the write lock.
+  handles_->commit.prepare();
+  handles_->rollback.prepare();
+  rollback();  // what an earlier rollback could not end
+  handles_->begin.run();
+}
+
 void Connection::commit() { handles_->commit.run(); }
 
 void Connection::rollback() noexcept {
   if (fork_generation() != generation_ || !in_transaction()) return;
   try {
     handles_->rollback.run();
-  } catch (const SQLite::Exception&) {
-    // SQLite rolls back by itself at the next use of the connection when this failed.
-    handles_->rollback.reset();
+  } catch (const std::exception&) {
+    handles_->rollback.reset();  // the next `begin` tries again
   }
 }
 

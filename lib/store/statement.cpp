@@ -76,11 +76,14 @@ std::optional<std::int64_t> Statement::optional_integer(int column) const noexce
   return integer(column);
 }
 
-std::string_view Statement::text(int column) const noexcept {
+std::string_view Statement::text(int column) const {
   // Text first: in a UTF-16 file this call converts, and the length has to be that of the result.
   const void* data = type(column) == SQLITE_BLOB ? sqlite3_column_blob(statement_, column)
                                                  : sqlite3_column_text(statement_, column);
   const int size = sqlite3_column_bytes(statement_, column);
+  // SQLite says NULL for want of memory as well. Taken for an empty text, a message would be sent without its
+  // payload, or be mistaken for a tombstone.
+  if (data == nullptr && sqlite3_errcode(database_) == SQLITE_NOMEM) check(SQLITE_NOMEM);
   if (data == nullptr || size <= 0) return {};
   return {static_cast<const char*>(data), static_cast<std::size_t>(size)};
 }

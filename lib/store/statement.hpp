@@ -33,6 +33,8 @@ class Statement {
   Statement& bind_blob(int index, std::string_view value);
   Statement& bind_null(int index);
 
+  /// Compiles the statement now instead of at its first use.
+  void prepare() { prepared(); }
   /// Goes to the next row; false at the end.
   bool step();
   /// Runs to the end and resets.
@@ -45,8 +47,9 @@ class Statement {
   int type(int column) const noexcept { return sqlite3_column_type(statement_, column); }
   std::int64_t integer(int column) const noexcept { return sqlite3_column_int64(statement_, column); }
   std::optional<std::int64_t> optional_integer(int column) const noexcept;
-  /// Bytes of a text or blob, valid until the next step. Empty for NULL.
-  std::string_view text(int column) const noexcept;
+  /// Bytes of a text or blob, valid until the next step. Empty for NULL. Throws when there is no memory for
+  /// them.
+  std::string_view text(int column) const;
 
  private:
   sqlite3_stmt* prepared();
