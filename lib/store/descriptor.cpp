@@ -5,49 +5,71 @@
 #include <unistd.h>
 
 #include <mutex>
-#include <set>
 #include <utility>
 
 namespace satchel::store {
-namespace {
 
-/// Every living descriptor. Never destroyed: the handlers may run while the process ends.
-struct Registry {
+/// Every descriptor that holds one.
+struct Descriptors {
   std::mutex mutex;
-  std::set<int*> descriptors;
+  Descriptor* first = nullptr;
+
+  /// Never destroyed: the handlers may run while the process ends.
+  static Descriptors& all() {
+    static auto* const instance = new Descriptors;
+    return *instance;
+  }
+
+  void add(Descriptor& one) noexcept {
+    if (std::exchange(one.listed_, true)) return;
+    one.after_ = first;
+    if (first != nullptr) first->before_ = &one;
+    first = &one;
+  }
+
+  void remove(Descriptor& one) noexcept {
+    if (!std::exchange(one.listed_, false)) return;
+    if (one.after_ != nullptr) one.after_->before_ = one.before_;
+    (one.before_ != nullptr ? one.before_->after_ : first) = one.after_;
+    one.before_ = nullptr;
+    one.after_ = nullptr;
+  }
+
+  // The mutex is held across the fork, so that the child finds the list whole.
+  static void before_fork() { all().mutex.lock(); }
+  static void after_fork_in_parent() { all().mutex.unlock(); }
+  static void after_fork_in_child() {
+    for (Descriptor* one = all().first; one != nullptr; one = one->after_) {
+      if (one->fd_ >= 0) ::close(one->fd_);
+      one->fd_ = -1;
+    }
+    all().mutex.unlock();
+  }
 };
 
-Registry& registry() {
-  static auto* const instance = new Registry;
-  return *instance;
-}
+namespace {
 
-// The mutex is held across the fork, so that the child finds the set whole.
-void before_fork() { registry().mutex.lock(); }
-void after_fork_in_parent() { registry().mutex.unlock(); }
-void after_fork_in_child() {
-  for (int* fd : registry().descriptors) {
-    if (*fd >= 0) ::close(*fd);
-    *fd = -1;
-  }
-  registry().mutex.unlock();
-}
-
-void add(int* fd) {
-  static const int registered = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+Descriptors& registry() noexcept {
+  Descriptors& all = Descriptors::all();
+  static const int registered = pthread_atfork(Descriptors::before_fork, Descriptors::after_fork_in_parent,
+                                               Descriptors::after_fork_in_child);
   static_cast<void>(registered);
-  const std::lock_guard lock{registry().mutex};
-  registry().descriptors.insert(fd);
+  return all;
 }
 
 }  // namespace
 
-Descriptor::Descriptor(int fd) : fd_{fd} { add(&fd_); }
+Descriptor::Descriptor(int fd) noexcept : fd_{fd} {
+  Descriptors& all = registry();
+  const std::lock_guard lock{all.mutex};
+  all.add(*this);
+}
 
 Descriptor::~Descriptor() {
   close();
-  const std::lock_guard lock{registry().mutex};
-  registry().descriptors.erase(&fd_);
+  Descriptors& all = registry();
+  const std::lock_guard lock{all.mutex};
+  all.remove(*this);
 }
 
 Descriptor::Descriptor(Descriptor&& other) noexcept : Descriptor{} { *this = std::move(other); }
@@ -55,14 +77,16 @@ Descriptor::Descriptor(Descriptor&& other) noexcept : Descriptor{} { *this = std
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
   if (this == &other) return *this;
   close();
-  add(&fd_);
-  const std::lock_guard lock{registry().mutex};
+  Descriptors& all = registry();
+  const std::lock_guard lock{all.mutex};
+  all.add(*this);
   fd_ = std::exchange(other.fd_, -1);
   return *this;
 }
 
 void Descriptor::close() noexcept {
-  const std::lock_guard lock{registry().mutex};
+  Descriptors& all = registry();
+  const std::lock_guard lock{all.mutex};
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
 }

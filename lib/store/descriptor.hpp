@@ -10,7 +10,7 @@ class Descriptor {
  public:
   Descriptor() noexcept = default;
   /// Takes over `fd`; -1 is none.
-  explicit Descriptor(int fd);
+  explicit Descriptor(int fd) noexcept;
   ~Descriptor();
   Descriptor(Descriptor&& other) noexcept;
   Descriptor& operator=(Descriptor&& other) noexcept;
@@ -20,7 +20,13 @@ class Descriptor {
   void close() noexcept;
 
  private:
+  friend struct Descriptors;
+
   int fd_ = -1;
+  // Places in the list of all descriptors, which so needs no memory of its own.
+  Descriptor* before_ = nullptr;
+  Descriptor* after_ = nullptr;
+  bool listed_ = false;
 };
 
 }  // namespace satchel::store

@@ -29,7 +29,8 @@ RelaySide::~RelaySide() {
 }
 
 void RelaySide::watch_files() noexcept {
-  watch_.watch(site_.relay_path, site_.options.external_writers ? site_.wal_path : std::string{});
+  static const std::string nothing;
+  watch_.watch(site_.relay_path, site_.options.external_writers ? site_.wal_path : nothing);
 }
 
 Present RelaySide::present() {
