@@ -51,8 +51,16 @@ Relay::Engine::Engine(const Options& options, Ports ports, std::function<void()>
 
 Relay::Engine::~Engine() {
   if (finished_) return;
-  ports_.storage.on_change([] {});
+  forget_changes();
   if (sink_started_) ports_.sink.stop(milliseconds{0});
+}
+
+void Relay::Engine::forget_changes() noexcept {
+  try {
+    ports_.storage.on_change([] {});
+  } catch (const std::exception&) {
+    return;  // what it calls then outlives this object
+  }
 }
 
 bool Relay::Engine::step() noexcept {
@@ -256,7 +264,7 @@ void Relay::Engine::finish(milliseconds timeout) noexcept {
   lead_.reset();
   route_.leave(now_);
   ports_.storage.release();
-  ports_.storage.on_change([] {});
+  forget_changes();
   finished_ = true;
   if (led) ports_.observer.leading(false);
   guarded([this] { publish(); });

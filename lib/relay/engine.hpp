@@ -84,6 +84,7 @@ class Relay::Engine {
   void take_back_overdue();
   void correct_note();
   void publish();
+  void forget_changes() noexcept;
   template <typename Call>
   void guarded(const Call& call) noexcept;
 

@@ -29,13 +29,13 @@ bool Relay::Engine::lead() {
     return false;
   }
   lead_ = std::make_unique<Lead>(options_, ports_.storage);
-  lead_->rescans = ports_.storage.rescans();
   lead_->quiet_until = now_ + kQuiet;
   progress_ = true;
   try {
+    lead_->rescans = ports_.storage.rescans();
     examine_suspects(*recovery_);
   } catch (...) {
-    // Without having looked at the suspects it must not go on.
+    // Without having looked at the suspects and asked for the sink it must not go on.
     lead_.reset();
     throw;
   }
