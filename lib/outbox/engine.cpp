@@ -43,12 +43,13 @@ std::uint64_t jitter_seed(const Options& options, const Identity& identity) {
 
 }  // namespace
 
-Engine::Engine(std::shared_ptr<store::Store> store, std::unique_ptr<Sink> sink, Options options)
+Engine::Engine(std::shared_ptr<store::Store> store, std::unique_ptr<Sink>&& sink, Options options)
     : options_{std::move(options)},
       store_{std::move(store)},
-      sink_{std::move(sink)},
-      relay_{options_, relay::Relay::Ports{*store_, *sink_, *options_.clock, observer_of(options_)},
-             [this] { wake_.wake(); }, jitter_seed(options_, store_->identity())} {}
+      relay_{options_, relay::Relay::Ports{*store_, *sink, *options_.clock, observer_of(options_)},
+             [wake = wake_] { wake->wake(); }, jitter_seed(options_, store_->identity())} {
+  sink_ = std::move(sink);
+}
 
 Engine::~Engine() {
   if (thread_.joinable()) thread_.detach();
@@ -65,7 +66,7 @@ bool Engine::stop(milliseconds drain, milliseconds patience) {
   if (!stop_at_ || deadline < *stop_at_) stop_at_ = deadline;
   const bool called_from_relay = runner_ == std::this_thread::get_id();
   lock.unlock();
-  wake_.wake();
+  wake_->wake();
   if (called_from_relay) return false;
   lock.lock();
   // Steady time, not the clock port: this bounds a thread that hangs, and a hung thread advances no test's
@@ -86,7 +87,7 @@ void Engine::run() noexcept {
   }
   std::optional<BootTime> deadline;
   while (!(deadline = stop_deadline())) {
-    wake_.clear();
+    wake_->clear();
     if (!relay_.step()) wait(std::nullopt);
   }
   const bool clean = drive_to_end(*deadline);
@@ -98,7 +99,7 @@ void Engine::run() noexcept {
 }
 
 bool Engine::step() {
-  wake_.clear();
+  wake_->clear();
   return relay_.step();
 }
 
@@ -109,7 +110,7 @@ bool Engine::drive_to_end(BootTime deadline) {
   const BootTime farewell = deadline - left() / kFarewellShare;
   relay_.drain();
   while (!relay_.drained() && options_.clock->now() < farewell) {
-    wake_.clear();
+    wake_->clear();
     if (!relay_.step()) wait(farewell);
   }
   const bool drained = relay_.drained();
@@ -125,7 +126,7 @@ std::optional<BootTime> Engine::stop_deadline() const {
 void Engine::wait(std::optional<BootTime> limit) {
   std::optional<BootTime> until = relay_.next_step();
   if (limit && (!until || *limit < *until)) until = limit;
-  const std::array<int, 2> descriptors{wake_.descriptor(), store_->watch_descriptor()};
+  const std::array<int, 2> descriptors{wake_->descriptor(), store_->watch_descriptor()};
   const std::size_t count = descriptors[1] == -1 ? 1 : 2;
   options_.clock->wait(std::span{descriptors}.first(count), until);
 }

@@ -25,7 +25,8 @@ namespace satchel::outbox {
 /// Thread-safe, except that `step` must not be called while the thread runs.
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
-  Engine(std::shared_ptr<store::Store> store, std::unique_ptr<Sink> sink, Options options);
+  /// Takes the sink only when it returns: after an exception the caller still has it.
+  Engine(std::shared_ptr<store::Store> store, std::unique_ptr<Sink>&& sink, Options options);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -55,8 +56,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Constant after construction, each with its own synchronisation or confined to the relay thread.
   const Options options_;
   const std::shared_ptr<store::Store> store_;
-  const std::unique_ptr<Sink> sink_;
-  Wake wake_;
+  std::unique_ptr<Sink> sink_;                                   // set at the end of construction
+  const std::shared_ptr<Wake> wake_ = std::make_shared<Wake>();  // a last call may come late
   relay::Relay relay_;
   std::thread thread_;
 
