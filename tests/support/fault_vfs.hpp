@@ -17,8 +17,22 @@
 
 namespace support {
 
-/// What SQLite does to a file.
-enum class FileOp : std::uint8_t { open, read, write, truncate, sync, shared_memory };
+/// What SQLite does to a file. `lock` and `shared_lock` are the taking of a lock: giving it back cannot fail.
+/// `unfetch` cannot fail either; it is there for hooks, which find a checkpoint's beginning by it.
+enum class FileOp : std::uint8_t {
+  open,
+  read,
+  write,
+  truncate,
+  sync,
+  shared_memory,
+  size,
+  lock,
+  shared_lock,
+  access,
+  remove,
+  unfetch,
+};
 /// Which file it does it to.
 enum class FileKind : std::uint8_t { database, log, other };
 
@@ -47,6 +61,8 @@ class FaultVfs {
     vfs_.pAppData = this;
     vfs_.szOsFile = static_cast<int>(sizeof(File)) + base_->szOsFile;
     vfs_.xOpen = open;
+    vfs_.xAccess = access;
+    vfs_.xDelete = remove;
     if (sqlite3_vfs_register(&vfs_, 0) != SQLITE_OK) throw std::runtime_error{"sqlite3_vfs_register"};
   }
   ~FaultVfs() { sqlite3_vfs_unregister(&vfs_); }
@@ -81,7 +97,18 @@ class FaultVfs {
   /// then on. Without a kind, on any file. Takes the place of an earlier plan.
   void fail(FileOp op, std::optional<FileKind> kind, int code, std::uint64_t nth = 1, bool for_ever = false) {
     const std::lock_guard lock{mutex_};
-    plan_ = Plan{op, kind, code, nth, for_ever};
+    plan_ = Plan{op, kind, code, nth, for_ever, false};
+  }
+  /// The same for the `nth` operation of any sort on any file, with the code that this operation fails with
+  /// on a broken medium.
+  void fail_any(std::uint64_t nth, bool for_ever) {
+    const std::lock_guard lock{mutex_};
+    plan_ = Plan{std::nullopt, std::nullopt, 0, nth, for_ever, false};
+  }
+  /// The same for the `nth` write, of which half reaches the file before it fails.
+  void tear_write(int code, std::uint64_t nth, bool for_ever) {
+    const std::lock_guard lock{mutex_};
+    plan_ = Plan{FileOp::write, std::nullopt, code, nth, for_ever, true};
   }
   void heal() {
     const std::lock_guard lock{mutex_};
@@ -100,11 +127,12 @@ class FaultVfs {
 
  private:
   struct Plan {
-    FileOp op;
+    std::optional<FileOp> op;
     std::optional<FileKind> kind;
-    int code;
+    int code;  ///< 0: the usual one of the operation
     std::uint64_t left;
     bool for_ever;
+    bool torn;
   };
   /// SQLite allocates `szOsFile` bytes: this, and behind it the file of the VFS below.
   struct File {
@@ -116,7 +144,42 @@ class FaultVfs {
   static File* mine(sqlite3_file* file) { return reinterpret_cast<File*>(file); }
   static sqlite3_file* below(sqlite3_file* file) { return reinterpret_cast<sqlite3_file*>(mine(file) + 1); }
 
+  static int usual_code(FileOp op) noexcept {
+    switch (op) {
+      case FileOp::open:
+        return SQLITE_CANTOPEN;
+      case FileOp::read:
+        return SQLITE_IOERR_READ;
+      case FileOp::write:
+        return SQLITE_IOERR_WRITE;
+      case FileOp::truncate:
+        return SQLITE_IOERR_TRUNCATE;
+      case FileOp::sync:
+        return SQLITE_IOERR_FSYNC;
+      case FileOp::shared_memory:
+        return SQLITE_IOERR_SHMMAP;
+      case FileOp::size:
+        return SQLITE_IOERR_FSTAT;
+      case FileOp::lock:
+        return SQLITE_IOERR_LOCK;
+      case FileOp::shared_lock:
+        return SQLITE_IOERR_SHMLOCK;
+      case FileOp::access:
+        return SQLITE_IOERR_ACCESS;
+      case FileOp::remove:
+        return SQLITE_IOERR_DELETE;
+      case FileOp::unfetch:
+        break;
+    }
+    return SQLITE_OK;
+  }
+
   int before(FileOp op, FileKind kind) {
+    bool torn = false;
+    return before(op, kind, torn);
+  }
+
+  int before(FileOp op, FileKind kind, bool& torn) {
     std::function<void(FileOp, FileKind)> hook;
     {
       const std::lock_guard lock{mutex_};
@@ -124,12 +187,14 @@ class FaultVfs {
     }
     if (hook) hook(op, kind);
     const std::lock_guard lock{mutex_};
-    if (!plan_ || plan_->op != op || (plan_->kind && *plan_->kind != kind)) return SQLITE_OK;
+    if (op == FileOp::unfetch || !plan_) return SQLITE_OK;
+    if ((plan_->op && *plan_->op != op) || (plan_->kind && *plan_->kind != kind)) return SQLITE_OK;
     if (plan_->left > 1) {
       --plan_->left;
       return SQLITE_OK;
     }
-    const int code = plan_->code;
+    const int code = plan_->code != 0 ? plan_->code : usual_code(op);
+    torn = plan_->torn;
     if (!plan_->for_ever) plan_.reset();
     ++failures_;
     return code;
@@ -153,6 +218,16 @@ class FaultVfs {
     if (below(file)->pMethods != nullptr) file->pMethods = &methods();
     return result;
   }
+  static int access(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
+    auto* owner = static_cast<FaultVfs*>(vfs->pAppData);
+    if (const int failure = owner->before(FileOp::access, FileKind::other)) return failure;
+    return owner->base_->xAccess(owner->base_, name, flags, result);
+  }
+  static int remove(sqlite3_vfs* vfs, const char* name, int sync_directory) {
+    auto* owner = static_cast<FaultVfs*>(vfs->pAppData);
+    if (const int failure = owner->before(FileOp::remove, FileKind::other)) return failure;
+    return owner->base_->xDelete(owner->base_, name, sync_directory);
+  }
 
   static int read(sqlite3_file* file, void* to, int size, sqlite3_int64 at) {
     if (const int failure = mine(file)->owner->before(FileOp::read, mine(file)->kind)) return failure;
@@ -160,7 +235,11 @@ class FaultVfs {
     return below(file)->pMethods->xRead(below(file), to, size, at);
   }
   static int write(sqlite3_file* file, const void* from, int size, sqlite3_int64 at) {
-    if (const int failure = mine(file)->owner->before(FileOp::write, mine(file)->kind)) return failure;
+    bool torn = false;
+    if (const int failure = mine(file)->owner->before(FileOp::write, mine(file)->kind, torn)) {
+      if (torn) below(file)->pMethods->xWrite(below(file), from, size / 2, at);
+      return failure;
+    }
     mine(file)->owner->note(mine(file)->kind, [size](Traffic& t) {
       ++t.writes;
       t.bytes_written += static_cast<std::uint64_t>(size);
@@ -193,9 +272,13 @@ class FaultVfs {
       m.xTruncate = truncate;
       m.xSync = sync;
       m.xFileSize = [](sqlite3_file* f, sqlite3_int64* s) {
-        return below(f)->pMethods->xFileSize(below(f), s);
+        const int failure = mine(f)->owner->before(FileOp::size, mine(f)->kind);
+        return failure != SQLITE_OK ? failure : below(f)->pMethods->xFileSize(below(f), s);
       };
-      m.xLock = [](sqlite3_file* f, int l) { return below(f)->pMethods->xLock(below(f), l); };
+      m.xLock = [](sqlite3_file* f, int l) {
+        const int failure = mine(f)->owner->before(FileOp::lock, mine(f)->kind);
+        return failure != SQLITE_OK ? failure : below(f)->pMethods->xLock(below(f), l);
+      };
       m.xUnlock = [](sqlite3_file* f, int l) { return below(f)->pMethods->xUnlock(below(f), l); };
       m.xCheckReservedLock = [](sqlite3_file* f, int* l) {
         return below(f)->pMethods->xCheckReservedLock(below(f), l);
@@ -209,6 +292,10 @@ class FaultVfs {
       };
       m.xShmMap = shm_map;
       m.xShmLock = [](sqlite3_file* f, int offset, int n, int flags) {
+        if ((flags & SQLITE_SHM_LOCK) != 0) {
+          const int failure = mine(f)->owner->before(FileOp::shared_lock, mine(f)->kind);
+          if (failure != SQLITE_OK) return failure;
+        }
         return below(f)->pMethods->xShmLock(below(f), offset, n, flags);
       };
       m.xShmBarrier = [](sqlite3_file* f) { below(f)->pMethods->xShmBarrier(below(f)); };
@@ -219,6 +306,7 @@ class FaultVfs {
         return below(f)->pMethods->xFetch(below(f), at, size, to);
       };
       m.xUnfetch = [](sqlite3_file* f, sqlite3_int64 at, void* p) {
+        mine(f)->owner->before(FileOp::unfetch, mine(f)->kind);
         return below(f)->pMethods->xUnfetch(below(f), at, p);
       };
       return m;
