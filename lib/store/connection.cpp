@@ -65,7 +65,12 @@ Connection::Connection(const std::string& path, const Options& options, Role rol
 }
 
 Connection::~Connection() {
-  if (fork_generation() != generation_) static_cast<void>(handles_.release());
+  if (fork_generation() != generation_) {
+    static_cast<void>(handles_.release());
+  } else if (file_) {
+    const std::lock_guard lock{file_->unended_mutex};
+    if (file_->unended == this) file_->unended = nullptr;
+  }
 }
 
 SQLite::Database& Connection::database() noexcept { return handles_->database; }
@@ -121,7 +126,7 @@ void Connection::count_frames(std::shared_ptr<SharedFile> file) {
 }
 
 void Connection::set_full(bool full) {
-  rollback();  // what an earlier rollback could not end
+  rollback();  // an earlier one may have failed
   set(handles_->database, "synchronous", full ? 2 : 1);
 }
 
@@ -137,19 +142,29 @@ void Connection::begin() {
   // keep the write lock.
   handles_->commit.prepare();
   handles_->rollback.prepare();
-  rollback();  // what an earlier rollback could not end
+  if (file_) {
+    const std::lock_guard lock{file_->unended_mutex};
+    if (file_->unended != nullptr && file_->unended->try_rollback()) file_->unended = nullptr;
+  }
   handles_->begin.run();
 }
 
 void Connection::commit() { handles_->commit.run(); }
 
-void Connection::rollback() noexcept {
-  if (fork_generation() != generation_ || !in_transaction()) return;
+bool Connection::try_rollback() noexcept {
+  if (!in_transaction()) return true;
   try {
     handles_->rollback.run();
   } catch (const std::exception&) {
-    handles_->rollback.reset();  // the next `begin` tries again
+    handles_->rollback.reset();
   }
+  return !in_transaction();
+}
+
+void Connection::rollback() noexcept {
+  if (fork_generation() != generation_ || try_rollback() || !file_) return;
+  const std::lock_guard lock{file_->unended_mutex};
+  file_->unended = this;
 }
 
 }  // namespace satchel::store

@@ -49,11 +49,13 @@ class Connection {
 
   void begin();
   void commit();
+  /// When it cannot be done for want of memory, the next `begin` on any connection of the process does it.
   void rollback() noexcept;
 
  private:
   struct Handles;
   void set_up(const Options& options, Role role, bool fresh);
+  bool try_rollback() noexcept;
 
   const unsigned generation_;
   std::unique_ptr<Handles> handles_;

@@ -6,9 +6,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace satchel::store {
+
+class Connection;
 
 /// What all stores of this process on one database file share. Thread-safe.
 struct SharedFile {
@@ -20,6 +23,11 @@ struct SharedFile {
   /// Frames at which the next checkpoint is worth trying again after one that could not finish; 0: the usual
   /// threshold.
   std::atomic<std::int64_t> retry_at_frames{0};
+
+  std::mutex unended_mutex;
+  /// Guarded by unended_mutex: a connection whose transaction could not be rolled back for want of memory. It
+  /// keeps SQLite's write lock, so whoever holds the gate next and begins has to end it first.
+  Connection* unended = nullptr;
 };
 
 /// The one object for the file at `path`, found by device and inode so that every spelling of the path leads
