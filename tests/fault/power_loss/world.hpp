@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "history.hpp"
+
+#include <satchel/observer.hpp>
+#include <satchel/outbox.hpp>
+#include <satchel/testing/manual_clock.hpp>
+#include <satchel/testing/scripted_sink.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace power {
+
+/// How the disk, or the program, breaks what satchel relies on. Then the oracle has to find something.
+enum class Sabotage : std::uint8_t {
+  none,
+  synchronous_off,  ///< the application switches off the syncs of its connection
+  lying_disk,       ///< a sync does nothing; the cache holds the last changes back
+};
+
+/// How a device works, drawn from a seed.
+struct Plan {
+  Plan(std::uint64_t seed, satchel::Durability durability, Sabotage sabotage);
+
+  std::uint64_t seed;
+  satchel::Options options;
+  Sabotage sabotage;
+  int characteristics;
+  int sector;
+};
+
+/// A program with an outbox on a device between two power cuts, every step of which the oracle follows.
+class World {
+ public:
+  using Answer = std::function<std::optional<satchel::Receipt>(Serial, const satchel::Delivery&)>;
+
+  World(const Plan& plan, Device& device, const History* before, Tick cut);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  History& history() noexcept { return history_; }
+
+  void open();
+  /// `orderly`: the relay is stopped first.
+  void close(bool orderly);
+  void reboot();
+
+  void create_table();
+  /// Rows and messages in one transaction. False: it was rolled back, on purpose or because the file is full.
+  bool transact(std::size_t messages, bool commit);
+  /// One round of the relay, after some time.
+  bool round(std::chrono::milliseconds later);
+  void replay(std::size_t which);
+  void replay_all();
+  void discard(std::size_t which);
+  void look();
+
+  void answer(Answer answer) { answer_ = std::move(answer); }
+  /// What is with the sink and unanswered.
+  std::vector<satchel::Delivery> under_way() const;
+  void reply(const satchel::Delivery& delivery, const satchel::Receipt& receipt);
+  void break_connection();
+
+  /// What the file holds, read on a connection of the outbox.
+  Content read();
+  std::string integrity();
+
+ private:
+  class Sink;
+  class Ear;
+
+  std::optional<satchel::Receipt> hand_over(const satchel::Delivery& delivery);
+  void note(Serial serial, const satchel::Receipt& receipt);
+  SQLite::Database& connection();
+
+  Device& device_;
+  satchel::Options options_;
+  const Sabotage sabotage_;
+  History history_;
+  const std::shared_ptr<satchel::testing::ManualClock> clock_;
+  std::optional<satchel::Outbox> outbox_;
+  satchel::testing::ScriptedSink* sink_ = nullptr;
+  Answer answer_;
+  int boots_;
+};
+
+}  // namespace power
