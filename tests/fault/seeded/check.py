@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Seeds the bugs of defects.txt, one at a time, into a copy of the tree; each must turn a test red.
+
+TEST_SEEDED: how many, from the top of the list, or 'all' (3 when not set). TEST_SEEDED_NAMED: those whose name has
+this in it. Prints a line `SEEDED | bug | program | what it says` for each, for the report.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+PATIENCE = 180  # seconds until a test that hangs counts as red
+
+
+class Defect:
+    def __init__(self, name):
+        self.name = name
+        self.edits = []  # (file, lines as they are, lines with the bug)
+        self.tries = []
+
+
+def read_defects():
+    defects = []
+    for number, line in enumerate((HERE / "defects.txt").read_text().splitlines(), 1):
+        word, _, rest = line.partition(" ")
+        if not line or word == "#":
+            continue
+        if word == "==":
+            defects.append(Defect(rest))
+        elif word == "in":
+            defects[-1].edits.append((rest, [], []))
+        elif word == "-":
+            defects[-1].edits[-1][1].append(rest)
+        elif word == "+":
+            defects[-1].edits[-1][2].append(rest)
+        elif word == "try":
+            defects[-1].tries.append(rest.split())
+        else:
+            sys.exit(f"defects.txt:{number}: unknown line: {line}")
+    return defects
+
+
+def seed(text, before, after):
+    """The text with the bug, or None when the lines do not stand there exactly once."""
+    pattern = r"\s*\n\s*".join(re.escape(line) for line in before)
+    if len(re.findall(pattern, text)) != 1:
+        return None
+    return re.sub(pattern, lambda _: "\n".join(after), text)
+
+
+def text_of_edits(tree, defect):
+    """What the files of the tree look like with the bug: {path: text}."""
+    texts = {}
+    for name, before, after in defect.edits:
+        path = tree / name
+        text = seed(texts.get(path) or path.read_text(), before, after)
+        if text is None:
+            sys.exit(f"'{defect.name}' does not apply any more: these lines do not stand exactly once in {name}:\n"
+                     + "\n".join(before))
+        texts[path] = text
+    return texts
+
+
+def build(directory, targets):
+    done = subprocess.run(["ninja", "-C", directory, *targets], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
+    if done.returncode != 0:
+        sys.exit("the build failed:\n" + done.stdout[-4000:])
+
+
+def run(directory, command, scratch):
+    """(red, what it said first)."""
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    process = subprocess.Popen([directory / command[0], *command[1:]], cwd=directory, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                               env=environment, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return True, "it hangs"
+    if process.returncode == 0:
+        return False, ""
+    case = re.search(r"^TEST CASE:\s+(.*)$|^(seed \d+: .*)$|^(FAIL.*)$", output, re.MULTILINE)
+    if case:
+        return True, next(group for group in case.groups() if group).strip()
+    return True, (output.strip().splitlines() or [f"status {process.returncode}"])[-1]
+
+
+def chosen():
+    defects = read_defects()
+    named = os.environ.get("TEST_SEEDED_NAMED")
+    if named:
+        return [defect for defect in defects if named in defect.name]
+    number = os.environ.get("TEST_SEEDED", "3")
+    return defects if number == "all" else defects[: int(number)]
+
+
+class Bench:
+    """A copy of the tree with a build directory of its own."""
+
+    def __init__(self, scratch):
+        self.tree, self.directory, self.temporary = (Path(scratch) / name for name in ("tree", "build", "tmp"))
+        self.temporary.mkdir()
+        self.green = set()
+        shutil.copytree(ROOT, self.tree, ignore=lambda folder, names: [
+            name for name in names if name == ".git" or (Path(folder) == ROOT and name.startswith("build"))])
+        subprocess.run(["meson", "setup", self.directory, self.tree, "-Dtests=enabled", "-Dexamples=disabled",
+                        "-Dbuildtype=plain", "-Dwerror=false"], check=True, stdout=subprocess.DEVNULL)
+
+    def run(self, command):
+        build(self.directory, [command[0]])
+        return run(self.directory, command, self.temporary)
+
+    def expect_green(self, command):
+        if tuple(command) in self.green:
+            return
+        red, said = self.run(command)
+        if red:
+            sys.exit(f"{' '.join(command)} is red without a bug: {said}")
+        self.green.add(tuple(command))
+
+    def check(self, defect):
+        """The line of the test that is red, or None."""
+        texts = text_of_edits(self.tree, defect)
+        originals = {path: path.read_text() for path in texts}
+        for command in defect.tries:
+            self.expect_green(command)
+            try:
+                for path, text in texts.items():
+                    path.write_text(text)
+                red, said = self.run(command)
+            finally:
+                for path, text in originals.items():
+                    path.write_text(text)
+            if red:
+                return f"{' '.join(command)} | {said}"
+        return None
+
+
+def main():
+    for tool in ("meson", "ninja"):
+        if shutil.which(tool) is None:
+            print(f"{tool} is not installed")
+            return 77
+    # All of them are looked at, so that one that does not apply any more is found in the short form, too.
+    for defect in read_defects():
+        text_of_edits(ROOT, defect)
+    defects = chosen()
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(scratch)
+        found = 0
+        for defect in defects:
+            line = bench.check(defect)
+            print(f"SEEDED | {defect.name} | {line or 'NOT FOUND | by none of its tests'}", flush=True)
+            found += line is not None
+    print(f"REPORT seeded defects | deliberate bugs in a copy of the tree, one at a time | "
+          f"seeded={len(defects)}, found={found}")
+    return 0 if found == len(defects) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
