@@ -229,7 +229,8 @@ void Engine::conclude(Transfer& transfer, CURLcode result) {
   busy_.erase(std::find(busy_.begin(), busy_.end(), &transfer));
   idle_.push_back(&transfer);
   Batch batch = transfer.take_batch();
-  if (outcome.fresh_connection) ++fresh_connections_;
+  if (outcome.fresh_connection || outcome.silent) ++fresh_connections_;
+  doubt_connections(outcome.silent);
   if (outcome.credentials_refused) builder_.credentials().refused();
   if (!outcome.split) return answer(batch, outcome.receipt);
   const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
@@ -237,6 +238,18 @@ void Engine::conclude(Transfer& transfer, CURLcode result) {
   batch.erase(middle, batch.end());
   batcher_.add_first(std::move(second));
   batcher_.add_first(std::move(batch));
+}
+
+void Engine::doubt_connections(bool silent) {
+  if (silent) {
+    // libcurl keeps an HTTP/2 connection whose stream timed out, and the other connections of a pool know
+    // nothing of a link that has become a black hole: each would cost one more timeout. While it may keep one
+    // only, each request that ends closes the one that has been idle for longest.
+    doubted_connections_ = options_->parallel;
+    curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, 1L);
+  } else if (doubted_connections_ > 0 && --doubted_connections_ == 0) {
+    curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(options_->parallel));
+  }
 }
 
 void Engine::answer(const Batch& batch, const Receipt& receipt) {

@@ -53,6 +53,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// Reads which transfers have ended. True: at least one.
   bool collect();
   void conclude(Transfer& transfer, CURLcode result);
+  /// Lets go of open connections, one by one, after a request stayed without an answer.
+  void doubt_connections(bool silent);
   void answer(const Batch& batch, const Receipt& receipt);
   void pass_on_receipts();
   /// Nothing is left to be done but to wait. From then on `send` wakes the thread if it has room.
@@ -87,6 +89,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool finishing_ = false;
   Moment give_up_at_{};
   std::size_t fresh_connections_ = 0;
+  std::size_t doubted_connections_ = 0;
 };
 
 }  // namespace satchel::http

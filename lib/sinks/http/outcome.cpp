@@ -203,6 +203,7 @@ Outcome judge(const Transfer& transfer, CURLcode result, const HttpOptions& opti
   const Response& response = transfer.response();
   if (!response.complete()) {
     outcome.receipt = transport_receipt(transfer, result, clock);
+    outcome.silent = result == CURLE_OPERATION_TIMEDOUT;
     return outcome;
   }
   outcome.receipt = status_receipt(transfer, options, clock);

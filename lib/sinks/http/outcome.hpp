@@ -16,6 +16,8 @@ struct Outcome {
   bool split = false;
   /// This connection is of no use for that host.
   bool fresh_connection = false;
+  /// No answer came in time: the open connections may all lead nowhere.
+  bool silent = false;
   /// Credentials may have been replaced in the meantime.
   bool credentials_refused = false;
 };
