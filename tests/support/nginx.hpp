@@ -142,7 +142,7 @@ class Nginx {
             "  client_body_buffer_size 4m;\n  client_body_in_single_buffer on;\n  client_max_body_size 4m;\n"
             "  map $http_idempotency_key $satchel_name { ~^\"(?<n>[0-9a-z-]+)\"$ $n; }\n"
             "  log_format satchel escape=json "
-            "'{\"protocol\":\"$server_protocol\",\"method\":\"$request_method\","
+            "'{\"status\":\"$status\",\"protocol\":\"$server_protocol\",\"method\":\"$request_method\","
             "\"uri\":\"$request_uri\",\"idempotency_key\":\"$http_idempotency_key\",\"id\":\"$http_satchel_"
             "id\","
             "\"key\":\"$http_satchel_key\",\"content_type\":\"$http_content_type\",\"authorization\":"
