@@ -78,12 +78,17 @@ class PowerDisk {
   /// 0: honest.
   void lie(std::size_t cache) noexcept { lying_cache_ = cache; }
 
+  /// The next sync fails and has no effect.
+  void fail_next_sync(bool fail) noexcept { failing_sync_ = fail; }
+  bool sync_fails() const noexcept { return failing_sync_; }
+
   void load(const Image& image) {
     there_.clear();
     entries_.clear();
     for (const auto& [name, bytes] : image) there_[name] = std::make_shared<File>(File{bytes, bytes});
     durable_ = there_;
     operations_ = 0;
+    failing_sync_ = false;
   }
 
   /// Bytes of the last write.
@@ -114,13 +119,16 @@ class PowerDisk {
   void truncate(File& file, const std::string& name, std::size_t size) {
     change(file, name, {true, size, {}});
   }
-  void sync(File& file, const std::string& name, bool names_too) {
+  /// False: the device failed.
+  bool sync(File& file, const std::string& name, bool names_too) {
     happened(DiskOp::sync, name);
+    if (std::exchange(failing_sync_, false)) return false;
     if (lying_cache_ == 0) {
       file.durable = file.live;
       file.unsynced.clear();
     }
     if (names_too) sync_names();
+    return true;
   }
   void sync_names() {
     durable_ = there_;
@@ -238,6 +246,7 @@ class PowerDisk {
   std::uint64_t operations_ = 0;
   std::size_t last_write_size_ = 0;
   std::size_t lying_cache_ = 0;
+  bool failing_sync_ = false;
 };
 
 }  // namespace support

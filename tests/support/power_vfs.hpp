@@ -199,7 +199,8 @@ class PowerVfs {
   }
   static int sync(sqlite3_file* file, int) {
     Handle& handle = of(file);
-    handle.owner->disk_.sync(*handle.node->file, *handle.name, handle.syncs_names);
+    if (!handle.owner->disk_.sync(*handle.node->file, *handle.name, handle.syncs_names))
+      return SQLITE_IOERR_FSYNC;
     handle.syncs_names = false;
     return SQLITE_OK;
   }

@@ -38,7 +38,7 @@ void Trial::aftermath(const Cut& cut, const History& before, Device& device, Dev
       if (left == 0 || --left > 0) return;
       Dice dice{seed_ * 2'000'003 + cut.point};
       again.push_back({device.cut(dice), device.tick(), cut.point, device.unsynced_frames(),
-                       device.log_synced(), cut.what + ", and again in the recovery"});
+                       cut.what + ", and again in the recovery"});
     });
   } else {
     device.on_operation({});
@@ -48,15 +48,16 @@ void Trial::aftermath(const Cut& cut, const History& before, Device& device, Dev
   World world{*plan_, device, &before, cut.tick};
   world.answer([](Serial, const Delivery&) { return satchel::delivered(); });
   try {
-    world.open();
+    world.open(plan_->opened_as);
     compare(world, cut, before, defects);
-    if (defects.empty()) use_on(world, before.commits(), defects);
+    if (defects.empty()) use_on(world, defects);
     world.close(true);
   } catch (const satchel::Error& error) {
     defects.push_back({Flaw::damaged, error.what()});
   } catch (const SQLite::Exception& error) {
     defects.push_back({Flaw::damaged, error.what()});
   }
+  figures_.hand_overs += world.history().handed_over();
   const std::vector<Defect>& seen = world.history().defects();
   defects.insert(defects.end(), seen.begin(), seen.end());
   figures_.crashed += world.history().crashed();
@@ -70,6 +71,7 @@ void Trial::compare(World& world, const Cut& cut, const History& before, std::ve
   const std::size_t gone = before.judge(found, cut.tick, defects);
   const Copies copies = before.copies(found, cut.tick);
   check_copies(copies, cut, defects);
+  if (request_.point != 0) std::cerr << gone << " of " << before.commits() << " commits are gone\n";
   if (gone > 0) ++figures_.cuts_with_loss;
   figures_.most_commits_lost = std::max(figures_.most_commits_lost, gone);
   figures_.redelivered += copies.all();
@@ -102,12 +104,12 @@ void Trial::drain(World& world) {
 }
 
 /// Delivers what is there, then writes and delivers more, and looks at the end.
-void Trial::use_on(World& world, std::size_t, std::vector<Defect>& defects) {
+void Trial::use_on(World& world, std::vector<Defect>& defects) {
   const History& history = world.history();
   drain(world);
   if (!history.head().table) world.create_table();
-  world.transact(1, true);
-  world.transact(2, true);
+  world.transact(1, {});
+  world.transact(2, {});
   drain(world);
   const Content content = world.read();
   if (!content.pending.empty()) {
@@ -120,14 +122,14 @@ void Trial::use_on(World& world, std::size_t, std::vector<Defect>& defects) {
 }
 
 void Trial::report(const Cut& cut, const std::vector<Defect>& defects) {
-  if (defects.empty()) return;
-  ++figures_.bad_cuts;
+  if (defects.empty() && request_.point == 0) return;
+  figures_.bad_cuts += defects.empty() ? 0 : 1;
   std::array<bool, kFlaws> seen{};
   for (const Defect& defect : defects) seen[static_cast<std::size_t>(defect.flaw)] = true;
   for (std::size_t i = 0; i < kFlaws; ++i) figures_.flaws[i] += seen[i] ? 1 : 0;
   if (request_.quiet) return;
   std::cerr << "seed " << seed_ << ", point " << cut.point << " (" << cut.what << "), relay file "
-            << to_string(cut.wreck.note_fate) << ":\n";
+            << to_string(cut.wreck.note_fate) << (defects.empty() ? ": nothing is wrong\n" : ":\n");
   for (const Defect& defect : defects)
     std::cerr << "  " << to_string(defect.flaw) << ": " << defect.text << '\n';
 }

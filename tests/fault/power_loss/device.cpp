@@ -52,7 +52,6 @@ void Device::boot(const Wreck& wreck) {
   note_file_ = -1;
   note_ = older_note_ = RelayNote{};
   tick_ = 0;
-  log_synced_ = 0;
   unsynced_frames_ = 0;
   PowerDisk::Image files;
   for (const auto& [name, bytes] : wreck.files) files[directory_.path() + '/' + name] = bytes;
@@ -66,10 +65,7 @@ void Device::happened(DiskOp op, const std::string& file) {
   // Headers of frames and of the log are short.
   if (log && op == DiskOp::write && vfs_.disk().last_write_size() >= PowerDisk::kSector) ++unsynced_frames_;
   if (hook_) hook_(op, file);
-  if (log && op == DiskOp::sync) {
-    log_synced_ = tick_;
-    unsynced_frames_ = 0;
-  }
+  if (log && op == DiskOp::sync && !vfs_.disk().sync_fails()) unsynced_frames_ = 0;
 }
 
 /// Reads through a descriptor that stays open: an open and close at every operation would be seen as a sign

@@ -60,8 +60,7 @@ class Device {
   Tick next_tick() noexcept { return ++tick_; }
   Tick tick() const noexcept { return tick_; }
   std::uint64_t operations() noexcept { return vfs_.disk().operations(); }
-  /// When the log was synced last, and the pages that were written to it since then.
-  Tick log_synced() const noexcept { return log_synced_; }
+  /// Pages that were written to the log since it was synced last.
   std::size_t unsynced_frames() const noexcept { return unsynced_frames_; }
 
   support::PowerVfs& vfs() noexcept { return vfs_; }
@@ -78,7 +77,6 @@ class Device {
   const std::string path_;
   Hook hook_;
   Tick tick_ = 0;
-  Tick log_synced_ = 0;
   std::size_t unsynced_frames_ = 0;
   int note_file_ = -1;
   RelayNote note_;

@@ -35,6 +35,7 @@ satchel::Message message_of(Serial serial) {
   // A few are longer than a page, whatever its size.
   std::size_t size = dice.below(120);
   if (dice.one_in(12)) size = 600 + dice.below(5000);
+  if (dice.one_in(10)) message.expires_after = std::chrono::milliseconds{1000 + dice.below(3000)};
   message.payload = std::to_string(serial) + ":";
   for (std::size_t i = 0; i < size; ++i)
     message.payload.push_back(static_cast<char>('a' + (serial + i) % 26));
@@ -91,8 +92,8 @@ void History::enqueued(Serial serial, const satchel::MessageId& id) {
   device_.next_tick();
 }
 
-void History::begin_commit(Content after) {
-  commits_.push_back({device_.next_tick(), kNever, full_, std::move(after)});
+void History::begin_commit(Content after, bool durable) {
+  commits_.push_back({device_.next_tick(), kNever, durable, std::move(after)});
   committing_ = true;
   recording_ = false;
 }
@@ -119,6 +120,12 @@ void History::no_commit() {
   device_.next_tick();
   if (committing_) commits_.pop_back();
   committing_ = false;
+}
+
+void History::unknown_commit() {
+  Commit& commit = commits_.back();
+  ghosts_.push_back({commit.begin, commits_.size() - 2, std::move(commit.content)});
+  no_commit();
 }
 
 void History::handed(Serial serial, const satchel::MessageId& id, int attempts) {
@@ -215,6 +222,17 @@ void History::told_dead(const satchel::MessageId& id, satchel::DeadReason reason
                                                               : "dead:attempts"];
 }
 
+void History::told_expired(const satchel::MessageId& id) {
+  if (fate_of(id) == nullptr)
+    return defect(Flaw::unexpected, "row " + number(id.row) + " is told and not known");
+  if (!message_of(rows_[id.row]).expires_after)
+    defect(Flaw::lost, name(rows_[id.row]) + " expired and cannot");
+  Content& content = settled();
+  content.pending.erase(id.row);
+  content.attempts.erase(id.row);
+  ++content.counters["expired"];
+}
+
 std::optional<Serial> History::handed_as(const satchel::MessageId& id, Tick until) const {
   const auto found = handed_.find({id.identity, id.row});
   if (found != handed_.end() && found->second.first <= until) return found->second.second;
@@ -268,6 +286,10 @@ std::size_t History::judge(const Content& found, Tick cut, std::vector<Defect>& 
     if (!commits_[i].content.same(found)) continue;
     fault = attempts_fault(found, commits_[i].content);
     if (fault.empty()) return highest - i;
+  }
+  for (const Ghost& ghost : ghosts_) {
+    const bool possible = ghost.begin <= cut && ghost.base >= lowest && ghost.base <= highest;
+    if (possible && ghost.content.same(found)) return 0;
   }
   if (!fault.empty()) {
     defects.push_back({Flaw::attempts, fault});

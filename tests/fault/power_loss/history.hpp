@@ -90,10 +90,12 @@ class History {
   void adopt(Content content);
   /// A message was added to a transaction.
   void enqueued(Serial serial, const satchel::MessageId& id);
-  /// A commit begins that makes this of the content; it has ended well, or had no effect.
-  void begin_commit(Content after);
+  /// A commit begins that makes this of the content: `durable` once it has returned. It has ended well, or
+  /// had no effect, or nobody knows.
+  void begin_commit(Content after, bool durable);
   void end_commit();
   void no_commit();
+  void unknown_commit();
   /// A round of the relay begins: what it commits, it commits after this.
   void begin_round();
 
@@ -105,6 +107,7 @@ class History {
   void told_delivered(const satchel::MessageId& id);
   void told_retrying(const satchel::MessageId& id, int attempts);
   void told_dead(const satchel::MessageId& id, satchel::DeadReason reason);
+  void told_expired(const satchel::MessageId& id);
 
   void defect(Flaw flaw, std::string text) { defects_.push_back({flaw, std::move(text)}); }
 
@@ -137,6 +140,12 @@ class History {
     bool durable;
     Content content;
   };
+  /// A commit whose outcome is unknown: what it would have made of the content after commit number `base`.
+  struct Ghost {
+    Tick begin;
+    std::size_t base;
+    Content content;
+  };
   enum class Step : std::uint8_t { handed, accepted, returned };
   struct Fate {
     satchel::MessageId id;
@@ -156,13 +165,14 @@ class History {
   std::string attempts_fault(const Content& found, const Content& known) const;
 
   Device& device_;
-  const bool full_;
+  const bool full_;  ///< the device knows no other durability
   const int max_attempts_;
   const History* const before_;
   const Tick cut_;
   Serial serials_;
   std::int64_t transactions_;
   std::vector<Commit> commits_;
+  std::vector<Ghost> ghosts_;
   bool committing_ = false;
   bool recording_ = false;  ///< the last commit is one of the relay, and more of it may be told
   Tick round_began_ = 0;

@@ -44,7 +44,11 @@ Trial::Trial(const Request& request) : request_{request} {
 
 void Trial::run() {
   for (std::uint64_t seed = request_.seed; figures_.cuts < request_.cuts; ++seed) {
-    live(seed);
+    try {
+      live(seed);
+    } catch (const std::exception& error) {
+      throw std::runtime_error{"seed " + std::to_string(seed) + ", life broken off: " + error.what()};
+    }
     if (request_.point != 0) return;
     if (figures_.bad_cuts >= kEnoughBadCuts && request_.sabotage == Sabotage::none) return;
   }
@@ -59,14 +63,14 @@ void Trial::live(std::uint64_t seed) {
   device_.boot(Wreck{});
   World world{*plan_, device_, nullptr, 0};
   world.answer([this, &dice](Serial serial, const Delivery& delivery) -> std::optional<Receipt> {
-    ++figures_.hand_overs;
     take_cut("hand-over of message " + std::to_string(serial));
     if (dice.one_in(3)) return std::nullopt;
     return answer_by_nature(serial, delivery.attempts);
   });
   sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, static_cast<int>(seed % 1'000'000) + 1, nullptr);
-  world.open();
+  world.open(plan_->opened_as);
   world.create_table();
+  world.invite(plan_->company);
   examine(world.history());
   for (int i = 0; i < kStepsOfLife; ++i) {
     step(world, dice);
@@ -79,10 +83,7 @@ void Trial::live(std::uint64_t seed) {
 void Trial::step(World& world, Dice& dice) {
   const std::uint64_t what = dice.below(100);
   if (what < 34) {
-    const bool commit = !dice.one_in(8);
-    const bool done = world.transact(dice.below(5), commit);
-    figures_.transactions += done ? 1 : 0;
-    figures_.full += commit && !done ? 1 : 0;
+    transaction(world, dice);
   } else if (what < 74) {
     for (std::uint64_t rounds = 1 + dice.below(3); rounds > 0; --rounds) world.round(kRound);
   } else if (what < 86) {
@@ -105,6 +106,30 @@ void Trial::step(World& world, Dice& dice) {
   }
 }
 
+void Trial::transaction(World& world, Dice& dice) {
+  Manner manner;
+  manner.by_company = dice.one_in(3);
+  manner.rollback = dice.one_in(8);
+  manner.failing_sync = dice.one_in(12);
+  // Sometimes more than fits into the window.
+  const std::size_t messages = dice.one_in(10) ? 10 + dice.below(20) : dice.below(5);
+  if (manner.by_company && plan_->company != Company::none) ++figures_.by_company;
+  switch (world.transact(messages, manner)) {
+    case World::End::committed:
+      ++figures_.transactions;
+      break;
+    case World::End::rolled_back:
+      ++figures_.rolled_back;
+      break;
+    case World::End::full:
+      ++figures_.full;
+      break;
+    case World::End::unknown:
+      ++figures_.unknown;
+      break;
+  }
+}
+
 /// The sink answers some of what it has.
 void Trial::deliveries(World& world, Dice& dice) {
   for (const Delivery& delivery : world.under_way()) {
@@ -118,7 +143,10 @@ void Trial::reopen(World& world, Dice& dice) {
   ++figures_.reopened;
   world.close(dice.one_in(2));
   if (dice.one_in(2)) world.reboot();
-  world.open();
+  satchel::Durability durability = plan_->opened_as;
+  if (plan_->changes_durability && dice.one_in(2)) durability = satchel::Durability::full;
+  world.open(durability);
+  world.invite(plan_->company);
 }
 
 /// A life that ends well: everything is delivered or dead, and the file holds what the oracle says.
@@ -130,11 +158,14 @@ void Trial::finish(World& world) {
   if (!content.same(world.history().head()))
     defects.push_back({Flaw::order, "without any cut the file holds something else than was committed"});
   if (!content.pending.empty()) defects.push_back({Flaw::stuck, "not everything is delivered"});
-  figures_.dead_letters += content.dead.size();
-  figures_.messages += world.history().handed_over();
+  for (const auto& [name, value] : content.counters) {
+    if (name.starts_with("dead:")) figures_.dead_letters += static_cast<std::uint64_t>(value);
+    if (name == "expired") figures_.expired += static_cast<std::uint64_t>(value);
+  }
+  figures_.hand_overs += world.history().handed_over();
   world.close(true);
   examine(world.history());
-  report(Cut{{}, 0, points_, 0, 0, "the end of the life"}, defects);
+  report(Cut{{}, 0, points_, 0, "the end of the life"}, defects);
 }
 
 // ---- cuts ----
@@ -152,8 +183,7 @@ void Trial::take_cut(const std::string& what) {
   ++points_;
   if (request_.point != 0 && request_.point != points_) return;
   Dice dice{seed_ * 1'000'003 + points_};
-  cuts_.push_back(
-      {device_.cut(dice), device_.tick(), points_, device_.unsynced_frames(), device_.log_synced(), what});
+  cuts_.push_back({device_.cut(dice), device_.tick(), points_, device_.unsynced_frames(), what});
 }
 
 /// Looks at what the cuts of a step left. Only now is it known which commit was under way at each.

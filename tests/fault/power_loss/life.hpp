@@ -19,16 +19,19 @@ struct Figures {
   std::uint64_t bad_cuts = 0;     ///< after which something was wrong
   std::array<std::uint64_t, kFlaws> flaws{};
   std::array<std::uint64_t, 5> operations{};  ///< at which the power was cut, by kind
-  std::uint64_t hand_overs = 0;               ///< at which it was cut while the sink took a message
+  std::uint64_t hand_overs = 0;
   std::array<std::uint64_t, kNoteFates> notes{};
   std::uint64_t cuts_with_loss = 0;  ///< relaxed: cuts that took commits
   std::size_t most_commits_lost = 0;
   std::uint64_t transactions = 0;
-  std::uint64_t messages = 0;
   std::uint64_t dead_letters = 0;
   std::uint64_t replays = 0;
   std::uint64_t discards = 0;
-  std::uint64_t full = 0;         ///< transactions that the quota refused
+  std::uint64_t rolled_back = 0;
+  std::uint64_t full = 0;     ///< transactions that the quota refused
+  std::uint64_t unknown = 0;  ///< commits whose sync failed
+  std::uint64_t expired = 0;
+  std::uint64_t by_company = 0;   ///< transactions of a second outbox or another program
   std::uint64_t checkpoints = 0;  ///< syncs of the database file
   std::uint64_t reopened = 0;
   std::uint64_t redelivered = 0;
@@ -44,8 +47,7 @@ struct Request {
   std::uint64_t cuts = 20'000;
   std::uint64_t seed = 1;   ///< of the first life
   std::uint64_t point = 0;  ///< only there; 0: everywhere
-  bool trace = false;
-  bool quiet = false;  ///< what is found is counted and not printed
+  bool quiet = false;       ///< what is found is counted and not printed
 };
 
 /// Devices lead one life after another, and at every operation of the disk the power is cut: what is left
@@ -65,12 +67,12 @@ class Trial {
     Tick tick;
     std::uint64_t point;
     std::size_t unsynced_frames;
-    Tick log_synced;
     std::string what;
   };
 
   void live(std::uint64_t seed);
   void step(World& world, Dice& dice);
+  void transaction(World& world, Dice& dice);
   void deliveries(World& world, Dice& dice);
   void reopen(World& world, Dice& dice);
   void on_operation(support::DiskOp op, const std::string& file);
@@ -82,7 +84,7 @@ class Trial {
   void compare(World& world, const Cut& cut, const History& before, std::vector<Defect>& defects);
   void check_copies(const Copies& copies, const Cut& cut, std::vector<Defect>& defects);
   void drain(World& world);
-  void use_on(World& world, std::size_t messages_before, std::vector<Defect>& defects);
+  void use_on(World& world, std::vector<Defect>& defects);
   void report(const Cut& cut, const std::vector<Defect>& defects);
 
   const Request request_;

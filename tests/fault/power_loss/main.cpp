@@ -2,6 +2,7 @@
 #include "life.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
@@ -39,18 +40,27 @@ double seconds_of_processor() { return static_cast<double>(std::clock()) / CLOCK
 
 /// The figures of a run, as one line.
 void print(const std::string& what, const Figures& f) {
+  static constexpr std::array<const char*, 5> operations{"creates", "writes", "truncates", "syncs",
+                                                         "removes"};
   std::cout << "REPORT power loss | " << what << " | cuts=" << f.cuts << ", in recovery=" << f.second_cuts
-            << ", lives=" << f.lives << ", transactions=" << f.transactions << ", hand-overs=" << f.hand_overs
-            << ", dead letters=" << f.dead_letters << ", replays=" << f.replays << ", discards=" << f.discards
-            << ", refused by quota=" << f.full << ", database syncs=" << f.checkpoints
-            << ", reopened=" << f.reopened;
+            << ", lives=" << f.lives;
   for (std::size_t i = 0; i < power::kFlaws; ++i)
     std::cout << ", " << power::to_string(static_cast<Flaw>(i)) << '=' << f.flaws[i];
-  std::cout << ", cuts that took commits=" << f.cuts_with_loss
+  for (std::size_t i = 0; i < operations.size(); ++i)
+    std::cout << ", " << operations[i] << '=' << f.operations[i];
+  for (std::size_t i = 0; i < power::kNoteFates; ++i)
+    std::cout << ", relay file " << power::to_string(static_cast<power::NoteFate>(i)) << '=' << f.notes[i];
+  std::cout << ", transactions=" << f.transactions << ", by others=" << f.by_company
+            << ", rolled back=" << f.rolled_back << ", refused by quota=" << f.full
+            << ", unknown=" << f.unknown << ", hand-overs=" << f.hand_overs
+            << ", dead letters=" << f.dead_letters << ", replays=" << f.replays << ", discards=" << f.discards
+            << ", expired=" << f.expired << ", database syncs=" << f.checkpoints
+            << ", reopened=" << f.reopened << ", cuts that took commits=" << f.cuts_with_loss
             << ", most commits taken=" << f.most_commits_lost << ", copies=" << f.redelivered
-            << ", most copies of one cut=" << f.most_copies_at_once << " (in flight "
-            << f.most_copies.in_flight << ", unsettled " << f.most_copies.unsettled << ", unsynced "
-            << f.most_copies.unsynced << "), crash letters=" << f.crashed << '\n';
+            << ", most copies of one cut=" << f.most_copies_at_once
+            << ", most in flight=" << f.most_copies.in_flight
+            << ", most unsettled=" << f.most_copies.unsettled << ", most unsynced=" << f.most_copies.unsynced
+            << ", crash letters=" << f.crashed << '\n';
 }
 
 int trial(const Request& request, const std::string& what) {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "world.hpp"
 
+#include <satchel/error.hpp>
+
 #include <SQLiteCpp/Statement.h>
+#include <SQLiteCpp/Transaction.h>
+#include <sqlite3.h>
 
 #include <stdexcept>
 #include <utility>
@@ -16,10 +20,16 @@ using satchel::Verdict;
 
 constexpr std::size_t kKiB = 1024;
 
+/// What stands in a business row: now and then much, so that a small file gets full.
+std::string note_of(std::int64_t transaction) {
+  const std::size_t size = transaction % 5 == 0 ? 2 * kKiB : 0;
+  return "transaction " + std::to_string(transaction) + std::string(size, '.');
+}
+
 }  // namespace
 
 Plan::Plan(std::uint64_t plan_seed, satchel::Durability durability, Sabotage plan_sabotage)
-    : seed{plan_seed}, sabotage{plan_sabotage} {
+    : seed{plan_seed}, opened_as{durability}, sabotage{plan_sabotage} {
   Dice dice{plan_seed * 977 + 5};
   options.durability = durability;
   options.window = 1 + dice.below(8);
@@ -35,7 +45,18 @@ Plan::Plan(std::uint64_t plan_seed, satchel::Durability durability, Sabotage pla
   options.checkpoint_bytes = 32 * kKiB;
   options.max_wal_bytes = 32 * kKiB * (1 + dice.below(3));
   options.cache_bytes = 64 * kKiB;
-  if (dice.one_in(3)) options.max_file_bytes = (options.page_size == 4096 ? 88 : 64) * kKiB;
+  if (dice.one_in(3)) {
+    // Little more than the empty tables take.
+    options.page_size = 4 * kKiB;
+    options.max_file_bytes = 72 * kKiB;
+  }
+  if (durability == satchel::Durability::relaxed) {
+    company = static_cast<Company>(dice.below(3));
+    options.external_writers = company == Company::program;
+    changes_durability = dice.one_in(3);
+    // The relay's own outbox is full, and only the others are not.
+    if (company != Company::none && dice.one_in(2)) opened_as = satchel::Durability::full;
+  }
   characteristics = dice.one_in(4) ? 0 : SQLITE_IOCAP_POWERSAFE_OVERWRITE;
   sector = dice.one_in(2) ? 512 : 4096;
 }
@@ -52,6 +73,7 @@ class World::Ear final : public satchel::Observer {
   void died(const satchel::MessageId& id, satchel::DeadReason reason, const std::string&) noexcept override {
     history_.told_dead(id, reason);
   }
+  void expired(const satchel::MessageId& id) noexcept override { history_.told_expired(id); }
   void failing(const std::string& problem, const std::string&) noexcept override {
     history_.defect(Flaw::damaged, "the relay fails: " + problem);
   }
@@ -79,15 +101,27 @@ World::~World() = default;
 
 void World::reboot() { clock_->reboot("boot-" + std::to_string(++boots_)); }
 
-void World::open() {
+void World::open(satchel::Durability durability) {
+  options_.durability = durability;
   outbox_.emplace(device_.path(), options_);
   auto sink = std::make_unique<satchel::testing::ScriptedSink>();
   sink_ = sink.get();
   sink_->answer([this](const Delivery& delivery) { return hand_over(delivery); });
   outbox_->attach(std::move(sink));
-  if (sabotage_ != Sabotage::synchronous_off) return;
-  SQLite::Database& database = connection();
-  database.exec("PRAGMA synchronous = OFF");
+  if (sabotage_ == Sabotage::synchronous_off) connection().exec("PRAGMA synchronous = OFF");
+}
+
+void World::invite(Company company) {
+  if (company == Company::outbox) {
+    satchel::Options options = options_;
+    options.durability = durable() ? satchel::Durability::relaxed : satchel::Durability::full;
+    other_.emplace(device_.path(), options);
+  } else if (company == Company::program) {
+    program_.emplace(device_.path(), SQLite::OPEN_READWRITE, 0, options_.vfs);
+    sqlite3_db_config(program_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    program_->exec("PRAGMA synchronous = NORMAL");
+    program_->exec("PRAGMA wal_autocheckpoint = 0");
+  }
 }
 
 /// The connection of the application's transactions, outside of one: nothing but sabotage needs that.
@@ -104,11 +138,29 @@ void World::close(bool orderly) {
     history_.returned(serial_of(delivery.topic, delivery.payload, delivery.key).value_or(0), true);
   }
   if (orderly) outbox_->stop(std::chrono::milliseconds{0});
+  program_.reset();
+  other_.reset();
   outbox_.reset();
   sink_ = nullptr;
 }
 
 // ---- the application ----
+
+template <class Commit>
+World::End World::commit(Content after, bool durable, const Commit& commit) {
+  history_.begin_commit(std::move(after), durable);
+  try {
+    commit();
+    history_.end_commit();
+    return End::committed;
+  } catch (const satchel::FullError&) {
+    history_.no_commit();
+    return End::full;
+  } catch (const satchel::OutcomeUnknown&) {
+    history_.unknown_commit();
+    return End::unknown;
+  }
+}
 
 void World::create_table() {
   Content after = history_.head();
@@ -116,37 +168,58 @@ void World::create_table() {
   satchel::Transaction transaction = outbox_->begin();
   transaction.execute(
       "CREATE TABLE IF NOT EXISTS business(number INTEGER PRIMARY KEY, messages INTEGER, note TEXT)");
-  history_.begin_commit(std::move(after));
-  transaction.commit();
-  history_.end_commit();
+  commit(std::move(after), durable(), [&] { transaction.commit(); });
 }
 
-bool World::transact(std::size_t messages, bool commit) {
+World::End World::transact(std::size_t messages, const Manner& manner) {
   Content after = history_.head();
   const std::int64_t number = history_.next_transaction();
-  satchel::Transaction transaction = outbox_->begin();
+  after.business[number] = static_cast<std::int64_t>(messages);
+  if (manner.by_company && program_) return transact_outside(number, messages, std::move(after));
+  const bool other = manner.by_company && other_;
+  satchel::Transaction transaction = (other ? other_ : outbox_)->begin();
   try {
     transaction.execute("INSERT INTO business(number, messages, note) VALUES (?, ?, ?)", number,
-                        static_cast<std::int64_t>(messages), "transaction " + std::to_string(number));
-    after.business[number] = static_cast<std::int64_t>(messages);
+                        static_cast<std::int64_t>(messages), note_of(number));
     for (std::size_t i = 0; i < messages; ++i) {
       const Serial serial = history_.next_serial();
       const satchel::MessageId id = transaction.enqueue(message_of(serial));
       history_.enqueued(serial, id);
       after.pending[id.row] = serial;
     }
-    if (!commit) {
-      transaction.rollback();
-      return false;
-    }
-    history_.begin_commit(std::move(after));
-    transaction.commit();
-    history_.end_commit();
-    return true;
   } catch (const satchel::FullError&) {
-    history_.no_commit();
-    return false;
+    return End::full;
   }
+  if (manner.rollback) return End::rolled_back;
+  device_.vfs().disk().fail_next_sync(manner.failing_sync);
+  const End end = commit(std::move(after), durable() != other, [&] { transaction.commit(); });
+  device_.vfs().disk().fail_next_sync(false);
+  return end;
+}
+
+/// What another program does: plain SQL.
+World::End World::transact_outside(std::int64_t number, std::size_t messages, Content after) {
+  SQLite::Transaction transaction{*program_, SQLite::TransactionBehavior::IMMEDIATE};
+  SQLite::Statement row{*program_, "INSERT INTO business(number, messages, note) VALUES (?, ?, ?)"};
+  row.bind(1, number);
+  row.bind(2, static_cast<std::int64_t>(messages));
+  row.bind(3, note_of(number));
+  row.exec();
+  SQLite::Statement message{*program_, "INSERT INTO satchel_message(topic, payload, key) VALUES (?, ?, ?)"};
+  for (std::size_t i = 0; i < messages; ++i) {
+    const Serial serial = history_.next_serial();
+    const satchel::Message written = message_of(serial);
+    message.bind(1, written.topic);
+    message.bind(2, written.payload);
+    message.bind(3);
+    if (!written.key.empty()) message.bind(3, written.key);
+    message.exec();
+    message.reset();
+    const std::int64_t id = program_->getLastInsertRowid();
+    history_.enqueued(serial, {outbox_->identity(), id});
+    after.pending[id] = serial;
+  }
+  return commit(std::move(after), false, [&] { transaction.commit(); });
 }
 
 void World::replay(std::size_t which) {
@@ -159,13 +232,9 @@ void World::replay(std::size_t which) {
     return history_.defect(Flaw::unexpected, "an unknown dead letter is listed");
   after.pending[id.row] = letter->second.first;
   after.dead.erase(letter);
-  history_.begin_commit(std::move(after));
-  try {
+  commit(std::move(after), durable(), [&] {
     if (!outbox_->replay(id)) throw std::logic_error{"a listed dead letter cannot be replayed"};
-    history_.end_commit();
-  } catch (const satchel::FullError&) {
-    history_.no_commit();
-  }
+  });
 }
 
 void World::replay_all() {
@@ -173,13 +242,9 @@ void World::replay_all() {
   if (after.dead.empty()) return;
   for (const auto& [row, letter] : after.dead) after.pending[row] = letter.first;
   const std::size_t letters = std::exchange(after.dead, {}).size();
-  history_.begin_commit(std::move(after));
-  try {
+  commit(std::move(after), durable(), [&] {
     if (outbox_->replay_all() != letters) throw std::logic_error{"not all dead letters were replayed"};
-    history_.end_commit();
-  } catch (const satchel::FullError&) {
-    history_.no_commit();
-  }
+  });
 }
 
 void World::discard(std::size_t which) {
@@ -189,13 +254,9 @@ void World::discard(std::size_t which) {
   Content after = history_.head();
   after.dead.erase(id.row);
   ++after.counters["discarded"];
-  history_.begin_commit(std::move(after));
-  try {
+  commit(std::move(after), durable(), [&] {
     if (!outbox_->discard(id)) throw std::logic_error{"a listed dead letter cannot be discarded"};
-    history_.end_commit();
-  } catch (const satchel::FullError&) {
-    history_.no_commit();
-  }
+  });
 }
 
 void World::look() {
@@ -258,7 +319,7 @@ Content World::read() {
     while (rows.executeStep()) {
       const std::int64_t number = rows.getColumn(0).getInt64();
       content.business[number] = rows.getColumn(1).getInt64();
-      if (rows.getColumn(2).getString() != "transaction " + std::to_string(number))
+      if (rows.getColumn(2).getString() != note_of(number))
         history_.defect(Flaw::damaged, "a business row reads otherwise than it was written");
     }
   }

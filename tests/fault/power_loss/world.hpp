@@ -24,13 +24,30 @@ enum class Sabotage : std::uint8_t {
   lying_disk,       ///< a sync does nothing; the cache holds the last changes back
 };
 
+/// Who else writes to the file.
+enum class Company : std::uint8_t {
+  none,
+  outbox,   ///< a second outbox, of the other durability
+  program,  ///< a connection without satchel, whose commits are not synced and which inserts messages by hand
+};
+
+/// Who writes a transaction, and how it ends.
+struct Manner {
+  bool by_company = false;
+  bool rollback = false;
+  bool failing_sync = false;  ///< the first sync of the commit fails
+};
+
 /// How a device works, drawn from a seed.
 struct Plan {
   Plan(std::uint64_t seed, satchel::Durability durability, Sabotage sabotage);
 
   std::uint64_t seed;
   satchel::Options options;
+  satchel::Durability opened_as;
   Sabotage sabotage;
+  Company company = Company::none;
+  bool changes_durability = false;  ///< when it is opened again
   int characteristics;
   int sector;
 };
@@ -47,14 +64,16 @@ class World {
 
   History& history() noexcept { return history_; }
 
-  void open();
+  void open(satchel::Durability durability);
+  void invite(Company company);
   /// `orderly`: the relay is stopped first.
   void close(bool orderly);
   void reboot();
 
   void create_table();
-  /// Rows and messages in one transaction. False: it was rolled back, on purpose or because the file is full.
-  bool transact(std::size_t messages, bool commit);
+  /// Rows and messages in one transaction.
+  enum class End : std::uint8_t { committed, rolled_back, full, unknown };
+  End transact(std::size_t messages, const Manner& manner);
   /// One round of the relay, after some time.
   bool round(std::chrono::milliseconds later);
   void replay(std::size_t which);
@@ -76,6 +95,11 @@ class World {
   class Sink;
   class Ear;
 
+  /// `commit` of what makes `after` of the content.
+  template <class Commit>
+  End commit(Content after, bool durable, const Commit& commit);
+  End transact_outside(std::int64_t number, std::size_t messages, Content after);
+  bool durable() const noexcept { return options_.durability == satchel::Durability::full; }
   std::optional<satchel::Receipt> hand_over(const satchel::Delivery& delivery);
   void note(Serial serial, const satchel::Receipt& receipt);
   SQLite::Database& connection();
@@ -86,6 +110,8 @@ class World {
   History history_;
   const std::shared_ptr<satchel::testing::ManualClock> clock_;
   std::optional<satchel::Outbox> outbox_;
+  std::optional<satchel::Outbox> other_;
+  std::optional<SQLite::Database> program_;
   satchel::testing::ScriptedSink* sink_ = nullptr;
   Answer answer_;
   int boots_;
