@@ -23,7 +23,6 @@ namespace satchel::mqtt {
 namespace {
 
 constexpr int kSendBufferBytes = 256 << 10;
-constexpr int kReadRounds = 16;
 
 void append_text(const mosquitto_property* properties, int identifier, std::string& detail) {
   char* text = nullptr;
@@ -176,36 +175,6 @@ bool Client::tcp_established() const noexcept {
   return getpeername(socket(), reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
-namespace {
-
-// A broker without TCP_NODELAY, mosquitto's default, holds the next PUBACKs back until the last ones are
-// acknowledged by TCP, and a window that is full sends nothing that could carry that: 40 ms for each round.
-// The option lasts only until the kernel changes its mind, so it is set at each read.
-void acknowledge_now(int descriptor) noexcept {
-  const int yes = 1;
-  setsockopt(descriptor, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof(yes));
-}
-
-}  // namespace
-
-int Client::read() {
-  const int result = read_all();
-  if (socket() >= 0) acknowledge_now(socket());
-  return result;
-}
-
-int Client::read_all() {
-  ERR_clear_error();
-  for (int round = 0; round < kReadRounds; ++round) {
-    // mosquitto_loop_read stops early when it finds an old EAGAIN in errno, and leaves its own when the
-    // socket is empty.
-    errno = 0;
-    const int result = mosquitto_loop_read(handle_, 1);
-    if (result != MOSQ_ERR_SUCCESS || errno == EAGAIN || socket() < 0 || !connack_) return result;
-  }
-  return MOSQ_ERR_SUCCESS;
-}
-
 int Client::write() {
   ERR_clear_error();
   return mosquitto_loop_write(handle_, 1);
@@ -221,9 +190,11 @@ int Client::publish(const Packet& packet, const MqttOptions& options, int& packe
   }
   // libmosquitto takes C strings: a NUL would cut the topic short and send the message elsewhere.
   if (packet.topic.find('\0') != std::string::npos) return MOSQ_ERR_INVAL;
-  return mosquitto_publish_v5(handle_, &packet_id, packet.topic.c_str(),
-                              static_cast<int>(packet.payload.size()), packet.payload.data(), options.qos,
-                              options.retain, properties.get());
+  const int result =
+      mosquitto_publish_v5(handle_, &packet_id, packet.topic.c_str(), static_cast<int>(packet.payload.size()),
+                           packet.payload.data(), options.qos, options.retain, properties.get());
+  if (options.qos > 0) unanswered_.set(static_cast<std::uint16_t>(packet_id));
+  return result;
 }
 
 void Client::cork(bool on) noexcept {
@@ -238,6 +209,7 @@ int Client::disconnect() { return mosquitto_disconnect_v5(handle_, MQTT_RC_NORMA
 void Client::established() noexcept {
   mosquitto_threaded_set(handle_, false);
   mosquitto_log_callback_set(handle_, nullptr);
+  established_ = true;
 }
 
 void Client::on_connect(mosquitto*, void* self, int code, int, const mosquitto_property* properties) {
@@ -263,9 +235,11 @@ void Client::on_connect(mosquitto*, void* self, int code, int, const mosquitto_p
     connack.retain_available = byte != 0;
   }
   static_cast<Client*>(self)->connack_ = std::move(connack);
+  static_cast<Client*>(self)->end_packet();
 }
 
 void Client::on_disconnect(mosquitto*, void* self, int code, const mosquitto_property* properties) {
+  static_cast<Client*>(self)->end_packet();
   auto& noted = static_cast<Client*>(self)->disconnect_;
   // No properties with libmosquitto 2.0.11, which frees them before it calls: the reason string is lost then.
   // After a DISCONNECT the library goes on reading, and reports the missing socket as a second end.
@@ -275,11 +249,15 @@ void Client::on_disconnect(mosquitto*, void* self, int code, const mosquitto_pro
 void Client::on_publish(mosquitto*, void* self, int id, int code, const mosquitto_property* properties) {
   Ack ack{id, code, {}};
   if (code >= 0x80) ack.detail = detail_of(properties);
-  static_cast<Client*>(self)->acks_.push_back(std::move(ack));
+  auto& client = *static_cast<Client*>(self);
+  client.unanswered_.reset(static_cast<std::uint16_t>(id));
+  client.acks_.push_back(std::move(ack));
+  client.end_packet();
 }
 
 void Client::on_log(mosquitto*, void* self, int level, const char* text) {
   if (level == MOSQ_LOG_ERR && text != nullptr) static_cast<Client*>(self)->last_error_ = text;
+  static_cast<Client*>(self)->end_packet();
 }
 
 }  // namespace satchel::mqtt

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "sinks/mqtt/incoming.hpp"
 #include "sinks/mqtt/packet.hpp"
 #include "sinks/mqtt/tls.hpp"
 
@@ -8,7 +9,9 @@
 
 #include <mosquitto.h>
 
+#include <bitset>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -97,7 +100,24 @@ class Client {
   void established() noexcept;
 
  private:
+  /// What lies in the socket and was not read yet.
+  struct Ahead {
+    bool blind = false;  ///< it cannot be looked at: let libmosquitto read
+    int result = MOSQ_ERR_SUCCESS;
+    std::vector<Incoming> packets{};
+  };
+
   int read_all();
+  int read_packet(const Incoming& packet);
+  int read_blindly();
+  Ahead look_ahead();
+  /// Bytes without taking them; -1: none at the moment, 0: let libmosquitto find out why there are none.
+  std::ptrdiff_t peek();
+  void look_through(std::size_t size, Ahead& ahead);
+  /// Makes poll wait until so many bytes have come.
+  void wait_for(std::size_t bytes) noexcept;
+  /// Lets libmosquitto return after this packet.
+  void end_packet() const noexcept;
 
   static void on_connect(mosquitto*, void* self, int code, int flags, const mosquitto_property* properties);
   static void on_disconnect(mosquitto*, void* self, int code, const mosquitto_property* properties);
@@ -114,6 +134,13 @@ class Client {
   std::optional<Disconnect> disconnect_;
   std::vector<Ack> acks_;
   std::string last_error_;
+  /// Packet ids that wait for their PUBACK.
+  std::bitset<65'536> unanswered_;
+  std::vector<char> peeked_;
+  std::size_t low_water_ = 1;
+  bool established_ = false;
+  bool reading_ = false;
+  bool blind_ = false;  ///< it is unknown where the next packet begins
 };
 
 /// Once for the process, from any thread. Never undone: the application may use libmosquitto, too.

@@ -118,8 +118,8 @@ TEST_CASE("network: an HTTP session survives a fault of the link at every byte, 
   HttpOptions options;
   options.version = satchel::HttpVersion::v1;
   const Target target = target_of("HTTP/1.1", nginx.port(), options);
-  demand_all(sweep(target, nginx, stride(7), without_duplicate(), kBoth, "HTTP/1.1 session"));
-  demand_all(sweep(target, nginx, stride(7), {Harm::duplicate}, {Way::down},
+  demand_all(sweep(target, nginx, stride(11), without_duplicate(), kBoth, "HTTP/1.1 session"));
+  demand_all(sweep(target, nginx, stride(11), {Harm::duplicate}, {Way::down},
                    "HTTP/1.1 session, bytes that come twice at the device"));
 }
 
@@ -130,7 +130,7 @@ TEST_CASE("network: bytes that come twice over a plain HTTP link end in receipts
   HttpOptions options;
   options.version = satchel::HttpVersion::v1;
   const Target target = target_of("HTTP/1.1 twice", nginx.port(), options);
-  const std::size_t every = stride(7);
+  const std::size_t every = stride(11);
   const auto faults = faults_for(size_of(target), {Harm::duplicate}, {Way::up}, every);
   const Findings found = judge_senders(target, run_sessions(target, faults));
   CHECK(found.unsettled == 0);
@@ -148,7 +148,7 @@ TEST_CASE("network: an HTTP session in TLS survives a fault of the link, in both
     options.tls.ca_file = certificates.ca_file();
     const std::string name = http2 ? "HTTP/2 in TLS" : "HTTP/1.1 in TLS";
     const Target target = target_of(name, nginx.tls_port(), options);
-    demand_all(sweep(target, nginx, stride(7) * 13, kHarms, kBoth, name + ", session"));
+    demand_all(sweep(target, nginx, tls_stride(11), kHarms, kBoth, name + ", session"));
   }
 }
 
