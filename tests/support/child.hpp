@@ -72,6 +72,13 @@ class Child {
     wait();
   }
 
+  /// Writes a line to the child's standard input.
+  void say(const std::string& text) const {
+    const std::string whole = text + "\n";
+    if (write(input_, whole.data(), whole.size()) != static_cast<ssize_t>(whole.size()))
+      throw std::runtime_error{"cannot write to the child"};
+  }
+
   /// End of file on the child's standard input: asks it to end.
   void close_input() noexcept {
     if (input_ != -1) close(std::exchange(input_, -1));

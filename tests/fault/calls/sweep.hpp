@@ -117,9 +117,7 @@ inline bool live(const std::string& path, const Fault& fault, std::uint64_t nth,
 
 /// All lives of one kind of fault: the n-th call fails, n = 1, 1 + step, ... until a life meets no fault. To
 /// look into one failure: TEST_FAULT_AT says which call it is.
-inline Tally sweep(const Fault& fault, std::uint64_t step) {
-  const support::TempDir dir{support::TempDir::Where::memory};
-  const std::string path = dir.path() + "/life.db";
+inline Tally sweep(const Fault& fault, std::uint64_t step, const std::string& path) {
   Tally tally;
   Tally first;
   // What is made once in a program is made here.
@@ -137,6 +135,12 @@ inline Tally sweep(const Fault& fault, std::uint64_t step) {
   }
   CHECK(tally.hits + 1 == tally.lives);
   return tally;
+}
+
+/// The same on a file in a place of its own.
+inline Tally sweep(const Fault& fault, std::uint64_t step) {
+  const support::TempDir dir{support::TempDir::Where::memory};
+  return sweep(fault, step, dir.path() + "/life.db");
 }
 
 }  // namespace calls
