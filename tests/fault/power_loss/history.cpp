@@ -75,7 +75,11 @@ void History::adopt(Content content) {
   if (!content.table) identity_.reset();
   for (const auto& [row, serial] : content.pending) rows_[row] = serial;
   for (const auto& [row, letter] : content.dead) rows_[row] = letter.first;
-  for (const auto& [row, serial] : rows_) fates_[serial].id = {identity_.value_or(satchel::Identity{}), row};
+  // Under the ids that they were given: the identity may be another one by now.
+  for (const auto& [row, serial] : rows_) {
+    const auto known = before_->fates_.find(serial);
+    if (known != before_->fates_.end()) fates_[serial].id = known->second.id;
+  }
   // Nothing has changed the content since it was found.
   commits_.front().content = std::move(content);
 }
