@@ -93,7 +93,8 @@ def run(directory, command, scratch):
     case = re.search(r"^TEST CASE:\s+(.*)$|^(seed \d+: .*)$|^(FAIL.*)$", output, re.MULTILINE)
     if case:
         return True, next(group for group in case.groups() if group).strip()
-    return True, (output.strip().splitlines() or [f"status {process.returncode}"])[-1]
+    lines = [line for line in output.strip().splitlines() if not line.startswith("REPORT ")]
+    return True, lines[0][:200] if lines else f"status {process.returncode}"
 
 
 def chosen():
