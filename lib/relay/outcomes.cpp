@@ -39,11 +39,6 @@ std::vector<Outcome> Outcomes::recorded() {
   return done;
 }
 
-void Outcomes::clear() {
-  waiting_.clear();
-  offered_ = 0;
-}
-
 void report(Observer& observer, const Outcome& outcome) {
   switch (outcome.kind) {
     case Outcome::Kind::delivered:

@@ -53,8 +53,6 @@ class Outcomes {
   /// The last settlement was certainly not recorded.
   void refused() noexcept { offered_ = 0; }
 
-  void clear();
-
  private:
   std::deque<std::pair<BootTime, Outcome>> waiting_;
   std::size_t offered_ = 0;
