@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <satchel/salvage.hpp>
 #include <satchel/storage.hpp>
 
 #include <chrono>
@@ -45,6 +46,9 @@ class Observer {
   /// One transaction kept every other writer of the process waiting for longer than
   /// `Options::gate_report_after`.
   virtual void gate_held(std::chrono::milliseconds held) noexcept;
+  /// Opening found the file damaged and has gone on with what could be read of it. Messages may be lost:
+  /// somebody should know.
+  virtual void salvaged(const SalvageReport& report) noexcept;
   /// Found at open: something that deserves attention but does not stop the work, such as a known defect of
   /// the SQLite in use and what satchel does about it.
   virtual void notice(const std::string& text) noexcept;

@@ -3,6 +3,7 @@
 
 #include <satchel/clock.hpp>
 #include <satchel/observer.hpp>
+#include <satchel/salvage.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -84,6 +85,13 @@ struct Options {
   /// Distinguishes cloned devices together with the machine id; when it changes, message ids get a new
   /// identity. Also seeds the jitter. Empty: the machine id alone.
   std::string device_id{};
+
+  /// What to do when the file is damaged: by the storage device, or by another program. It is found at open
+  /// when the damage is where opening looks or when SQLite has met it at an earlier run.
+  OnDamage on_damage = OnDamage::salvage;
+  /// Reads the whole file at open and looks for damage in its structure (`PRAGMA integrity_check`). Takes as
+  /// long as reading and sorting the file takes.
+  bool check_at_open = false;
 
   // ---- limits ----
 

@@ -5,6 +5,7 @@
 #include <satchel/error.hpp>
 #include <satchel/message.hpp>
 #include <satchel/options.hpp>
+#include <satchel/salvage.hpp>
 #include <satchel/sink.hpp>
 #include <satchel/status.hpp>
 #include <satchel/transaction.hpp>
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <typeindex>
 #include <utility>
@@ -43,7 +45,8 @@ namespace satchel {
 class Outbox {
  public:
   /// Opens the file, or creates it with mode 0600, puts it into WAL mode and brings the `satchel_` tables up
-  /// to date; other tables are left alone. Throws `OpenError`, `SchemaTooNew`, `InvalidOption`,
+  /// to date; other tables are left alone. A damaged file is kept under another name and what can be read of
+  /// it is carried over, see `Options::on_damage`. Throws `OpenError`, `SchemaTooNew`, `InvalidOption`,
   /// `StorageError`; the file is unharmed.
   explicit Outbox(const std::string& path, Options options = {});
 
@@ -129,6 +132,9 @@ class Outbox {
   // ---- inspect and repair ----
 
   Status status() const;
+
+  /// What this opening had to salvage from a damaged file; nothing when it was sound.
+  std::optional<SalvageReport> salvaged() const;
 
   /// Dead letters in the order of their ids, those after `after`, at most `limit`.
   std::vector<DeadLetter> dead_letters(std::size_t limit = 100, std::int64_t after = 0) const;

@@ -145,6 +145,9 @@ class Reader {
     choose<AsyncFull, 3>(option, value,
                          {{{"wait", AsyncFull::wait}, {"fail", AsyncFull::fail}, {"drop", AsyncFull::drop}}});
   }
+  void choice(const char* option, OnDamage& value) {
+    choose<OnDamage, 2>(option, value, {{{"salvage", OnDamage::salvage}, {"refuse", OnDamage::refuse}}});
+  }
   void choice(const char* option, std::string& value) {
     if (auto variable = take(upper(option))) value = std::move(variable->value);
   }

@@ -13,6 +13,7 @@ void Observer::leading(bool) noexcept {}
 void Observer::failing(const std::string&, const std::string&) noexcept {}
 void Observer::healed() noexcept {}
 void Observer::gate_held(std::chrono::milliseconds) noexcept {}
+void Observer::salvaged(const SalvageReport&) noexcept {}
 void Observer::notice(const std::string&) noexcept {}
 
 }  // namespace satchel

@@ -43,6 +43,8 @@ void for_each_option(OptionsType& options, Visitor& visitor) {
   visitor.range("stable_after", options.stable_after, kNone, kDay);
   visitor.range("claim_timeout", options.claim_timeout, kTick, kDay);
   visitor.choice("device_id", options.device_id);
+  visitor.choice("on_damage", options.on_damage);
+  visitor.choice("check_at_open", options.check_at_open);
 
   visitor.range("window", options.window, Bytes{1}, Bytes{65'535});
   visitor.range("window_bytes", options.window_bytes, Bytes{1}, kGiB);

@@ -261,6 +261,8 @@ bool Outbox::run_once() {
   return engine->step();
 }
 
+std::optional<SalvageReport> Outbox::salvaged() const { return core_->store->salvaged(); }
+
 Status Outbox::status() const {
   core_->check("status");
   const store::Counts counts = core_->store->counts();

@@ -67,6 +67,7 @@ std::vector<Loaded> Relay::Engine::fill() {
     if (!open() || !lead.again.empty()) return batch;
     const bool may_advance = lead.backoff.size() < retrying_limit(options_);
     const std::size_t ahead = std::max(room, options_.batch_size / 2);
+    if (may_advance && lead.ledger.empty() && lead.topics.empty()) lead.supply.look_again();
     const bool read = lead.supply.refill(lead.ledger, ahead, may_advance, now_);
     progress_ = progress_ || (read && !lead.supply.exhausted());
     while (open() && add_next(batch, bytes)) {

@@ -29,6 +29,12 @@ bool Supply::refill(const Ledger& ledger, std::size_t wanted, bool may_advance, 
   return reads > 0;
 }
 
+void Supply::look_again() noexcept {
+  if (!look_again_ || !exhausted() || lanes_.size() != 0) return;
+  look_again_ = false;
+  rewind(0);
+}
+
 const Loaded* Supply::front() const {
   if (front_is_keyed()) return lanes_.front();
   return ahead_.empty() ? nullptr : &ahead_.begin()->second;
@@ -86,7 +92,11 @@ void Supply::read_on(const Ledger& ledger, BootTime now) {
   query.max_bytes = most_bytes_;
   std::vector<StoredMessage> rows = storage_.claim(query);
   keys_full_ = false;
-  if (rows.empty()) at_end_ = true;
+  if (rows.empty()) {
+    at_end_ = true;
+  } else {
+    look_again_ = true;
+  }
   for (StoredMessage& message : rows) {
     const std::int64_t row = message.id.row;
     const bool taken_up = ledger.count(row) != 0 || ahead_.count(row) != 0 || lanes_.loaded(message.key, row);

@@ -32,6 +32,10 @@ class Supply {
 
   /// More may have been committed.
   void changed() noexcept { at_end_ = false; }
+  /// To be called when nothing is taken up and nothing held: reads once more from the first row on if all is
+  /// read. There should be none; but a row that the cursor or the index of keys has missed, because the file
+  /// is damaged, would wait for ever.
+  void look_again() noexcept;
   /// Rows from `row` on have to be looked at again.
   void rewind(std::int64_t row) noexcept;
   /// Forgets what was read ahead, to be read again: during an outage it would only grow stale.
@@ -63,6 +67,8 @@ class Supply {
 
   std::int64_t cursor_ = 0;
   bool at_end_ = false;
+  /// Rows were read since the last look from the first on.
+  bool look_again_ = false;
   /// The cursor stands before a message whose key found no room.
   bool keys_full_ = false;
   std::map<std::int64_t, Loaded> ahead_;

@@ -69,7 +69,11 @@ const char* Claims::sql(Kind kind, bool with_attempts) noexcept {
 }
 
 Claims::Claims(Connection& connection)
-    : connection_{connection}, any_attempts_{connection.database(), "SELECT 1 FROM satchel_attempt LIMIT 1"} {
+    : connection_{connection},
+      any_attempts_{connection.database(), "SELECT 1 FROM satchel_attempt LIMIT 1"},
+      any_message_{connection.database(),
+                   "SELECT id FROM satchel_message NOT INDEXED WHERE topic <> '' LIMIT 1"},
+      same_row_{connection.database(), "SELECT 1 FROM satchel_message WHERE id = ?1 AND id > 0"} {
   for (std::size_t i = 0; i < statements_.size(); ++i) {
     statements_[i] =
         std::make_unique<Statement>(connection.database(), sql(static_cast<Kind>(i / 2), i % 2 == 1));
@@ -91,7 +95,12 @@ std::vector<StoredMessage> Claims::read(const ClaimQuery& query, const Present& 
 
   std::vector<StoredMessage> messages;
   std::size_t bytes = 0;
+  std::int64_t last = query.after;
   while (messages.size() < query.max_count && rows->step()) {
+    // SQLite follows damaged pages wherever they lead, and the relay relies on the order of rows.
+    if (rows->integer(0) <= last || (kind == Kind::key && rows->text(3) != *query.key))
+      throw SQLite::Exception{"the rows of satchel_message or its index are out of order", SQLITE_CORRUPT};
+    last = rows->integer(0);
     if (rows->text(1).empty()) {
       if (tombstones_.size() < kMaxTombstones) tombstones_.push_back(rows->integer(0));
       continue;
@@ -101,7 +110,19 @@ std::vector<StoredMessage> Claims::read(const ClaimQuery& query, const Present& 
     for (const Header& header : message.headers) bytes += header.name.size() + header.value.size();
     if (bytes >= query.max_bytes) break;
   }
+  if (messages.empty() && kind == Kind::plain && query.after == 0) miss_none();
   return messages;
+}
+
+void Claims::miss_none() {
+  Use any{any_message_};
+  if (!any->step()) return;
+  const std::int64_t row = any->integer(0);
+  Use same{same_row_};
+  same->bind(1, row);
+  // One that was committed a moment ago is found by its id, too.
+  if (same->step()) return;
+  throw SQLite::Exception{"a message is in the table and cannot be found by its row id", SQLITE_CORRUPT};
 }
 
 void Claims::swept(std::int64_t settled) {

@@ -40,10 +40,14 @@ class Claims {
  private:
   StoredMessage decode(Statement& row, bool with_attempts, const Present& present);
   void date(StoredMessage& message, Statement& row, const Present& present);
+  /// Nothing was found: throws when there is a row that no id leads to.
+  void miss_none();
   Moment first_seen(std::int64_t row, const Present& present);
 
   Connection& connection_;
   Statement any_attempts_;
+  Statement any_message_;
+  Statement same_row_;
   std::array<std::unique_ptr<Statement>, 6> statements_;
   Offsets offsets_;
   std::vector<std::int64_t> tombstones_;

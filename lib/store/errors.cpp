@@ -21,7 +21,9 @@ const char* hint_for(int code) {
       return "free memory; nothing was changed";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return "the file is damaged: stop writing, keep a copy of it with its -wal, restore a backup";
+      return "the file is damaged: open it anew, which keeps it under another name and carries over what can "
+             "be "
+             "read (Options::on_damage)";
     case SQLITE_READONLY:
       return "make the file and its directory writable for this user";
     case SQLITE_CONSTRAINT:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/validate.hpp"
 #include "store/boots.hpp"
+#include "store/damage.hpp"
 #include "store/errors.hpp"
 #include "store/place.hpp"
 #include "store/schema.hpp"
@@ -13,21 +14,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <array>
 #include <utility>
 
 namespace satchel::store {
 namespace {
-
-/// A file name inside a URI.
-std::string escaped(const std::string& path) {
-  std::string text;
-  for (const char c : path) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '/' || c == '.' || c == '-' || c == '_';
-    text += plain ? std::string{c} : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return text;
-}
 
 void tell(const Options& options, const std::string& text) {
   if (options.observer) options.observer->notice(text);
@@ -65,9 +56,10 @@ struct Store::Opening {
   ~Opening() {
     if (done) return;
     writer.reset();
-    // Under the opening lock, and only a file that this opening has made and nobody has put a table into.
-    if (made_database && !has_tables) {
-      for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((place.path + suffix).c_str());
+    // Under the opening lock, and only a file that this opening has made and nobody has put a table into. The
+    // names were made beforehand: there may be no memory now.
+    if ((made_database && !has_tables) || left_empty()) {
+      for (const std::string& file : files) ::unlink(file.c_str());
     }
     if (made_relay_file) ::unlink(place.relay_path.c_str());
   }
@@ -75,23 +67,36 @@ struct Store::Opening {
   Opening& operator=(const Opening&) = delete;
 
   void lock();
+  /// SQLite made the file and failed before anything was in it.
+  bool left_empty() const noexcept {
+    struct stat status {};
+    return making_database && ::stat(place.path.c_str(), &status) == 0 && status.st_size == 0;
+  }
+
+  void run();
   void make_database();
   void connect();
   void prepare();
+  void look_for_damage();
   void write_preparations(const std::optional<RelayRecord>& record);
+  void rescue(const SQLite::Exception& failure);
   void forget_record(const RelayRecord& record, std::int64_t newest);
   bool up_to_date(const std::optional<RelayRecord>& record, const std::string& boot_id);
 
   Options options;
   Place place;
   std::shared_ptr<Clock> clock;
+  const std::array<std::string, 4> files{place.path, place.path + "-wal", place.path + "-shm",
+                                         place.path + "-journal"};
   std::optional<RelayFile> relay_file;
   std::unique_ptr<Connection> writer;
   Identity origin{};
+  std::optional<SalvageReport> salvaged;
   std::int64_t machine = 0;
   std::int64_t boot = 0;
   bool made_relay_file = false;
   bool made_database = false;
+  bool making_database = false;
   bool has_tables = false;
   bool done = false;
 };
@@ -105,7 +110,8 @@ void Store::Opening::lock() {
       throw BusyError{"open " + place.path, "another process is opening the file and does not come to an end",
                       "try again; if it stays so, look for a stopped process that has the -relay file open"};
     }
-    if (relay_file->current()) return;
+    // Shared for as long as the store lives: a salvage must not move the file away from under it.
+    if (relay_file->current() && relay_file->try_share(RelayByte::in_use)) return;
     // Another opening failed and took its file away between our open and our lock.
   }
   throw OpenError{"open " + place.path, "the relay file " + place.relay_path + " is deleted again and again",
@@ -114,13 +120,24 @@ void Store::Opening::lock() {
 
 void Store::Opening::make_database() {
   struct stat status {};
+  finish_salvage(place.path);
   if (::stat(place.path.c_str(), &status) == 0) {
     refuse_hard_link(place.path);
     return;
+    // SQLite would take it for a new one, and delete the log.
+    if (status.st_size == 0 && relay_file->read())
+      throw SQLite::Exception{"the file is empty, and its relay file remembers messages", SQLITE_CORRUPT};
   }
   // Made by SQLite itself with the mode of the relay file, 0600: descriptors of our own on a database file
+  if (const std::optional<RelayRecord> record = relay_file->read(); record && !salvaged) {
+    tell(options,
+         fmt::format("{} was gone, with whatever it held; its relay file remembers {} messages that were "
+                     "sent: a new database begins",
+                     place.path, record->highest_sent));
+  }
   // are dangerous, and the process's umask belongs to the application.
-  const std::string uri = "file:" + escaped(place.path) + "?modeof=" + escaped(place.relay_path);
+  const std::string uri = "file:" + uri_path(place.path) + "?modeof=" + uri_path(place.relay_path);
+  making_database = true;
   const SQLite::Database database{uri, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_URI, 0,
                                   options.vfs};
   made_database = true;
@@ -168,11 +185,16 @@ bool Store::Opening::up_to_date(const std::optional<RelayRecord>& record, const 
 }
 
 void Store::Opening::prepare() {
-  const std::optional<RelayRecord> record = relay_file->read();
+  std::optional<RelayRecord> record = relay_file->read();
+  if (const std::optional<RelayRecord> newest = relay_file->newest()) {
+    if (!record) record = newest;
+    if (record->origin == newest->origin)
+      record->highest_sent = std::max(record->highest_sent, newest->highest_sent);
+  }
   const std::string boot_id = clock->boot_id();
   machine = machine_hash(options.device_id);
   // An opening that finds everything in place writes nothing.
-  if (up_to_date(record, boot_id)) return;
+  if (!salvaged && up_to_date(record, boot_id)) return;
   write_preparations(record);
 }
 
@@ -188,21 +210,82 @@ void Store::Opening::write_preparations(const std::optional<RelayRecord>& record
     boot = current.number;
     if (const auto offset = trusted_offset(*clock); offset && !current.wall_offset)
       note_wall_offset(database, boot, *offset);
-    if (options.durability == Durability::relaxed) {
+    // Of a salvaged file nobody knows who wrote last.
+    if (options.durability == Durability::relaxed || salvaged) {
       Statement{database, "UPDATE satchel_state SET value = 1 WHERE name = 'relaxed_writers'"}.run();
     }
     origin = read_origin(database);
     newest = newest_row(database);
-    reason = reason_for_new_range(read_ranges(database), newest, origin, machine, record);
+    // Newer rows than those that were read may have been given ids, and sent.
+    reason =
+        salvaged ? "salvaged" : reason_for_new_range(read_ranges(database), newest, origin, machine, record);
     if (!reason.empty()) begin_range(database, newest, machine, reason);
     transaction.commit();
   }
   has_tables = true;
   if (made_database) sync_directory(place.path);
   if (record && reason == "restored") forget_record(*record, newest);
-  if (reason == "restored" || reason == "cloned") {
+  if (reason == "restored") {
     tell(options,
-         fmt::format("messages from row {} on have a new identity: the file was {}", newest + 1, reason));
+         fmt::format(
+             "rows {} to {} were committed once and are not in the file any more: it was restored from an "
+             "older copy, the end of its write-ahead log was lost, or the power was cut under relaxed "
+             "durability. Messages from row {} on have a new identity",
+             newest + 1, record->highest_sent, newest + 1));
+  }
+  if (reason == "cloned")
+    tell(options,
+         fmt::format("messages from row {} on have a new identity: the file was cloned", newest + 1));
+}
+
+void Store::Opening::look_for_damage() {
+  const bool marked = relay_file->damage_marked();
+  if (!marked && !options.check_at_open) return;
+  const std::string damage = first_damage(writer->database());
+  if (!damage.empty()) throw SQLite::Exception{damage, SQLITE_CORRUPT};
+  if (marked) relay_file->mark_damage(false);
+}
+
+void Store::Opening::rescue(const SQLite::Exception& failure) {
+  writer.reset();
+  const std::string what = "open " + place.path;
+  // Without a relay file it may be anything that somebody has named by mistake.
+  const bool ours = !made_relay_file || primary(code_of(failure)) == SQLITE_CORRUPT;
+  if (!ours || options.on_damage == OnDamage::refuse) throw_open_error(what, failure);
+  if (!relay_file->try_lock(RelayByte::in_use)) {
+    throw OpenError{
+        what, fmt::format("the file is damaged ({}), and another outbox has it open", failure.what()),
+        "close it there, in this process or another, then open it again: that salvages what can be "
+        "read",
+        code_of(failure)};
+  }
+  Salvage saved = salvage(place.path, options, failure.what());
+  const std::optional<RelayRecord> newest = relay_file->newest();
+  if (saved.report.end_unread && newest && newest->highest_sent >= saved.newest) {
+    saved.report.unread_ids += static_cast<std::uint64_t>(newest->highest_sent - saved.newest);
+    saved.report.end_unread = false;
+  }
+  salvaged = std::move(saved.report);
+  has_tables = true;
+  relay_file->mark_damage(false);
+  relay_file->try_share(RelayByte::in_use);
+}
+
+void Store::Opening::run() {
+  lock();
+  for (int attempt = 0;; ++attempt) {
+    try {
+      make_database();
+      connect();
+      look_for_damage();
+      prepare();
+      return;
+    } catch (const SQLite::Exception& failure) {
+      if (!is_damage(code_of(failure)) || attempt == 2) throw;
+      // Once more first: a device that has read badly once is not yet a damaged file.
+      if (attempt == 1) rescue(failure);
+    }
+    writer.reset();
   }
 }
 
@@ -214,6 +297,7 @@ void Store::Opening::forget_record(const RelayRecord& record, std::int64_t newes
   ++answered.sequence;
   answered.highest_sent = newest;
   answered.in_flight.clear();
+  relay_file->note_newest(origin, newest);
   relay_file->write(answered);
   relay_file->unlock(RelayByte::leader);
 }
@@ -223,10 +307,7 @@ std::shared_ptr<Store> Store::open(const std::string& path, const Options& optio
   Opening opening{path, options};
   opening.clock = options.clock ? options.clock : system_clock();
   try {
-    opening.lock();
-    opening.make_database();
-    opening.connect();
-    opening.prepare();
+    opening.run();
   } catch (const SQLite::Exception& failure) {
     throw_open_error("open " + opening.place.path, failure);
   }
@@ -248,9 +329,15 @@ std::shared_ptr<Store> Store::open(const std::string& path, const Options& optio
   opening.writer->count_frames(site.file);
   give_notices(options);
   auto writer = std::make_unique<Writer>(std::move(opening.writer), options.max_file_bytes > 0);
-  std::shared_ptr<Store> store{new Store{std::move(site), std::move(writer)}};
+  std::shared_ptr<Store> store{new Store{std::move(site), std::move(writer), *std::move(opening.relay_file)}};
+  store->salvaged_ = std::move(opening.salvaged);
   opening.done = true;
   return store;
 }
+  if (opening.salvaged) {
+    tell(options, opening.salvaged->summary());
+    if (options.observer) options.observer->salvaged(*opening.salvaged);
+  }
+  opening.relay_file->unlock(RelayByte::opening);
 
 }  // namespace satchel::store

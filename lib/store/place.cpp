@@ -10,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -146,8 +147,26 @@ Place survey(const std::string& path) {
   return place;
 }
 
+std::string uri_path(const std::string& path) {
+  std::string text;
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '/' || c == '.' || c == '-' || c == '_';
+    text += plain ? std::string{c} : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return text;
+}
+
 void sync_directory(const std::string& path) noexcept {
-  const int fd = ::open(directory_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // On the stack: it has to work without memory as well.
+  std::array<char, PATH_MAX> directory{};
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) {
+    directory[0] = '.';
+  } else {
+    path.copy(directory.data(), std::min(std::max<std::size_t>(slash, 1), directory.size() - 1));
+  }
+  const int fd = ::open(directory.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;
   ::fsync(fd);
   ::close(fd);

@@ -25,6 +25,9 @@ std::string unfit_file_system(std::int64_t magic);
 /// the other.
 void refuse_hard_link(const std::string& path);
 
+/// The path as a part of a URI.
+std::string uri_path(const std::string& path);
+
 /// Makes the directory entry of `path` survive a power cut.
 void sync_directory(const std::string& path) noexcept;
 

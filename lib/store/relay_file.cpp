@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <thread>
@@ -20,6 +21,10 @@ namespace {
 constexpr off_t kFirstSlot = 4096;
 constexpr off_t kSlotDistance = off_t{1} << 20U;
 constexpr std::size_t kReservedBytes = 4096;
+// Between the bytes that are locked and the first slot.
+constexpr off_t kDamageMark = 512;
+constexpr off_t kNewest = 1024;
+constexpr std::string_view kDamaged = "D";
 
 off_t slot_offset(std::uint64_t sequence) {
   return kFirstSlot + kSlotDistance * static_cast<off_t>(sequence % 2);
@@ -103,8 +108,12 @@ bool RelayFile::current() const noexcept {
   return mine.st_nlink > 0 && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
 }
 
-bool RelayFile::try_lock(RelayByte byte) {
-  struct flock lock = one_byte(byte, F_WRLCK);
+bool RelayFile::try_lock(RelayByte byte) { return take(byte, F_WRLCK); }
+
+bool RelayFile::try_share(RelayByte byte) { return take(byte, F_RDLCK); }
+
+bool RelayFile::take(RelayByte byte, short type) {
+  struct flock lock = one_byte(byte, type);
   int result = 0;
   do {
     result = ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock);
@@ -145,6 +154,25 @@ void RelayFile::write(const RelayRecord& record) const {
   int error = write_at(fd, offset, encode(record, static_cast<std::size_t>(kSlotDistance)));
   if (error == ENOSPC || error == EDQUOT) {
     // Better a record that forgets some suspects than no delivery until somebody frees space.
+void RelayFile::note_newest(const Identity& origin, std::int64_t row) const {
+  RelayRecord record;
+  record.origin = origin;
+  record.highest_sent = row;
+  const int error = write_at(descriptor_.get(), kNewest, encode(record, kRecordHeader));
+  if (error != 0) throw_system_error("note the newest message", "cannot write " + path_, error);
+}
+
+std::optional<RelayRecord> RelayFile::newest() const {
+  return decode(read_at(descriptor_.get(), kNewest, kRecordHeader));
+}
+
+void RelayFile::mark_damage(bool damaged) const {
+  const int error = write_at(descriptor_.get(), kDamageMark, damaged ? kDamaged : std::string_view{"\0", 1});
+  if (error != 0) throw_system_error("note damage", "cannot write " + path_, error);
+}
+
+bool RelayFile::damage_marked() const { return read_at(descriptor_.get(), kDamageMark, 1) == kDamaged; }
+
     error = write_at(fd, offset, encode(record, kReservedBytes));
   }
   if (error != 0) throw_system_error("note what is in flight", "cannot write " + path_, error);

@@ -16,6 +16,7 @@ enum class RelayByte : std::uint8_t {
   leader = 0,      ///< held by the one relay of the database
   checkpoint = 1,  ///< held around a checkpoint, from the frame committed right before it
   opening = 2,     ///< held while the database is made or migrated
+  in_use = 3,      ///< shared by all who have the database open; a salvage wants it for itself
 };
 
 /// One opening of `<file>-relay`. Its locks are the kernel's, belong to this opening alone (also against
@@ -33,9 +34,21 @@ class RelayFile {
 
   /// Locks one byte; false when somebody else has it. Throws `StorageError`.
   bool try_lock(RelayByte byte);
-  /// The same, trying until `timeout` has passed.
+  /// Locks one byte together with all others who share it; false when somebody has it for himself.
+  bool try_share(RelayByte byte);
+  /// `try_lock`, trying until `timeout` has passed.
   bool lock(RelayByte byte, std::chrono::milliseconds timeout);
   void unlock(RelayByte byte) noexcept;
+
+  /// The newest row that was committed, beside the database: when the end of that is lost, this still knows.
+  /// Not synced, for one commit after the other. Throws `FullError`, `StorageError`.
+  void note_newest(const Identity& origin, std::int64_t row) const;
+  /// What was noted, in the origin and the highest id of a record.
+  std::optional<RelayRecord> newest() const;
+
+  /// A mark that SQLite has met damage in the database. Throws `StorageError`, `FullError`.
+  void mark_damage(bool damaged) const;
+  bool damage_marked() const;
 
   /// The newest whole record; nothing when there is none. Throws `StorageError`.
   std::optional<RelayRecord> read() const;
@@ -48,6 +61,7 @@ class RelayFile {
   void reserve_slots() const;
 
   std::string path_;
+  bool take(RelayByte byte, short type);
   bool made_ = false;
   Descriptor descriptor_;
 };

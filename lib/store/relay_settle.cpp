@@ -8,6 +8,8 @@
 namespace satchel::store {
 namespace {
 
+constexpr std::size_t kMostGone = 10'000;
+
 /// After this long a foreign writer that keeps the lock is a failure worth a report. Until then it is just
 /// another turn to wait for.
 constexpr std::chrono::milliseconds kBusyPause{50};
@@ -79,6 +81,8 @@ void RelaySide::record_outcomes(const Settlement& settlement) {
 
 void RelaySide::count_vanished(const Settlement& settlement, std::int64_t removed) {
   if (removed == static_cast<std::int64_t>(settlement.delivered.size())) return;
+  if (gone_.size() > kMostGone) gone_.clear();
+  gone_.insert(settlement.delivered.begin(), settlement.delivered.end());
   // Only rows that were noted as in flight and not settled since can have been taken by somebody else; a row
   // that is settled twice, or again after an unknown outcome, was our own doing.
   std::int64_t expected = 0;

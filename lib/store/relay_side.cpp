@@ -175,11 +175,22 @@ void RelaySide::refresh() {
 std::vector<StoredMessage> RelaySide::claim(const ClaimQuery& query) {
   return in_our_terms("claim", [&] {
     std::vector<StoredMessage> messages = claims_.read(query, present());
+    refuse_gone(messages);
     // After the rows: what a row's writer said about itself was committed before the row.
     refresh();
     claims_.name(messages, ranges_);
     return messages;
   });
+}
+
+void RelaySide::refuse_gone(const std::vector<StoredMessage>& messages) const {
+  if (gone_.empty()) return;
+  for (const StoredMessage& message : messages) {
+    if (gone_.count(message.id.row) == 0) continue;
+    // Sent again and again otherwise.
+    throw SQLite::Exception{"row " + std::to_string(message.id.row) + " can be read and not deleted",
+                            SQLITE_CORRUPT};
+  }
 }
 
 std::uint64_t RelaySide::rescans() {

@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,7 @@ class RelaySide {
   void sync_log();
   void write_record();
   void record_outcomes(const Settlement& settlement);
+  void refuse_gone(const std::vector<StoredMessage>& messages) const;
   void count_vanished(const Settlement& settlement, std::int64_t removed);
   void forget_settled(const Settlement& settlement);
   bool give_way(int code);
@@ -103,6 +105,7 @@ class RelaySide {
   std::int64_t epoch_ = 0;
   RelayRecord record_;
   std::vector<std::int64_t> unknown_;  ///< rows whose settling had an unknown outcome, ascending
+  std::set<std::int64_t> gone_;        ///< rows of settlements in which some were not there to be deleted
   std::vector<IdentityRange> ranges_;
   std::int64_t ranges_version_ = -1;
   bool relaxed_writers_ = false;

@@ -121,6 +121,22 @@ std::optional<SchemaVersion> read_schema_version(SQLite::Database& database) {
   return found;
 }
 
+std::string schema_damage(SQLite::Database& database) {
+  const std::optional<SchemaVersion> found = read_schema_version(database);
+  if (!found || found->version != kSchemaVersion) return {};
+  SQLite::Database sound{":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE};
+  for (const Migration& step : kMigrations) sound.exec(step.sql);
+  Statement expected{sound, "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"};
+  while (expected.step()) {
+    Statement real{database, "SELECT sql FROM sqlite_schema WHERE name = ?1"};
+    real.bind_text(1, expected.text(0));
+    if (!real.step()) return std::string{expected.text(0)} + " is missing";
+    if (real.text(0) != expected.text(1))
+      return "the definition of " + std::string{expected.text(0)} + " is damaged";
+  }
+  return {};
+}
+
 void migrate(SQLite::Database& database, std::span<const Migration> steps, std::int64_t compatible) {
   const std::int64_t from = read_schema_version(database).value_or(SchemaVersion{}).version;
   if (steps.empty() || from >= steps.back().version) return;

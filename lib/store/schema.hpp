@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 
 namespace satchel::store {
 
@@ -33,6 +34,10 @@ struct SchemaVersion {
 
 /// Reads the version; nothing when the file has no satchel tables. Writes nothing.
 std::optional<SchemaVersion> read_schema_version(SQLite::Database& database);
+
+/// What is wrong with the definitions of satchel's own tables, indexes and triggers, to which damage inside a
+/// text can happen without breaking SQLite's structure; empty: nothing. Knows those of this version only.
+std::string schema_damage(SQLite::Database& database);
 
 /// Brings the tables up to the last of `steps` inside the caller's transaction. A file that is as new or
 /// newer is left alone.

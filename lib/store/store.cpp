@@ -2,6 +2,7 @@
 #include "store/store.hpp"
 
 #include "base/fork.hpp"
+#include "store/damage.hpp"
 #include "store/errors.hpp"
 #include "store/reader.hpp"
 #include "store/writer.hpp"
@@ -10,8 +11,21 @@
 
 namespace satchel::store {
 
-Store::Store(Site site, std::unique_ptr<Writer> writer)
-    : generation_{fork_generation()}, site_{std::move(site)}, writer_{std::move(writer)} {}
+Store::Store(Site site, std::unique_ptr<Writer> writer, RelayFile in_use)
+    : generation_{fork_generation()},
+      site_{std::move(site)},
+      in_use_{std::move(in_use)},
+      writer_{std::move(writer)} {}
+
+template <class Action>
+decltype(auto) Store::minding_damage(Action&& action) const {
+  try {
+    return std::forward<Action>(action)();
+  } catch (const StorageError& failure) {
+    if (is_damage(failure.code())) note_damage(site_.relay_path);
+    throw;
+  }
+}
 
 Store::~Store() {
   side_.store(nullptr);
@@ -35,7 +49,7 @@ RelaySide& Store::relay_side() {
 
 std::optional<Recovery> Store::acquire() {
   check_process("acquire");
-  return relay_side().acquire();
+  return minding_damage([&] { return relay_side().acquire(); });
 }
 
 void Store::release() noexcept {
@@ -44,27 +58,27 @@ void Store::release() noexcept {
 
 std::vector<StoredMessage> Store::claim(const ClaimQuery& query) {
   check_process("claim");
-  return relay_side().claim(query);
+  return minding_damage([&] { return relay_side().claim(query); });
 }
 
 void Store::before_send(const InFlight& in_flight) {
   check_process("send");
-  relay_side().before_send(in_flight);
+  minding_damage([&] { relay_side().before_send(in_flight); });
 }
 
 bool Store::settle(const Settlement& settlement) {
   check_process("settle");
-  return relay_side().settle(settlement);
+  return minding_damage([&] { return relay_side().settle(settlement); });
 }
 
 void Store::maintain() {
   check_process("maintain");
-  relay_side().maintain();
+  minding_damage([&] { relay_side().maintain(); });
 }
 
 Look Store::look() {
   check_process("look");
-  return relay_side().look();
+  return minding_damage([&] { return relay_side().look(); });
 }
 
 int Store::watch_descriptor() const noexcept { return relay_ ? relay_->watch_descriptor() : -1; }
@@ -99,6 +113,14 @@ void Store::announce() noexcept {
   if (!leading()) touch_relay_file(site_.relay_path, false);
 }
 
+void Store::note_newest(std::int64_t row) const noexcept {
+  try {
+    in_use_.note_newest(site_.origin, row);
+  } catch (const std::exception&) {
+    return;  // a loss would be noticed up to an earlier row
+  }
+}
+
 Writing* Store::current_on_this_thread() const noexcept {
   // Only the holder of the gate sets it, so on the holder's thread it is its own.
   return site_.file->gate.held_by_this_thread() ? current_.load() : nullptr;
@@ -112,7 +134,7 @@ std::unique_ptr<Writing> Store::begin() {
   }
   site_.file->gate.enter();
   try {
-    in_our_terms("begin", [&] { writer_->connection->begin(); });
+    minding_damage([&] { in_our_terms("begin", [&] { writer_->connection->begin(); }); });
     std::unique_ptr<Writing> writing{new Writing{shared_from_this()}};
     current_.store(writing.get());
     return writing;
@@ -174,12 +196,14 @@ auto Store::with_reader(const char* operation, Action&& action) const {
     const std::lock_guard lock{mutex_};
     reader = std::move(idle_reader_);
   }
-  return in_our_terms(operation, [&] {
-    if (!reader) reader = std::make_unique<Connection>(site_.path, site_.options, Role::reader);
-    auto result = std::forward<Action>(action)(*reader);
-    const std::lock_guard lock{mutex_};
-    if (!idle_reader_) idle_reader_ = std::move(reader);
-    return result;
+  return minding_damage([&] {
+    return in_our_terms(operation, [&] {
+      if (!reader) reader = std::make_unique<Connection>(site_.path, site_.options, Role::reader);
+      auto result = std::forward<Action>(action)(*reader);
+      const std::lock_guard lock{mutex_};
+      if (!idle_reader_) idle_reader_ = std::move(reader);
+      return result;
+    });
   });
 }
 

@@ -5,6 +5,7 @@
 #include "store/writing.hpp"
 
 #include <satchel/options.hpp>
+#include <satchel/salvage.hpp>
 #include <satchel/status.hpp>
 #include <satchel/storage.hpp>
 
@@ -75,6 +76,9 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
   /// True while this store has the claim on the file.
   bool leading() const noexcept;
 
+  /// What the opening had to salvage; nothing when the file was sound.
+  const std::optional<SalvageReport>& salvaged() const noexcept { return salvaged_; }
+
   const std::string& path() const noexcept { return site_.path; }
   const Options& options() const noexcept { return site_.options; }
 
@@ -83,13 +87,19 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
   struct Writer;
   struct Opening;
 
-  Store(Site site, std::unique_ptr<Writer> writer);
+  Store(Site site, std::unique_ptr<Writer> writer, RelayFile in_use);
+
+  /// Runs `action`; when it meets damage in the file, the next opening will look at the whole of it.
+  template <class Action>
+  decltype(auto) minding_damage(Action&& action) const;
 
   void check_process(const char* operation) const;
   RelaySide& relay_side();
   /// Tells the relay of the file, wherever it is, that messages were committed.
   void announce() noexcept;
   void announce_replay() noexcept;
+  /// Remembers beside the database how far it reaches. Best effort.
+  void note_newest(std::int64_t row) const noexcept;
   void wake() const noexcept;
   /// Commits one frame, syncs it, and with it makes an errored commit before it impossible to come back. Best
   /// effort.
@@ -104,6 +114,8 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
   // constant after construction
   const unsigned generation_;
   const Site site_;
+  const RelayFile in_use_;  ///< its lock says to others that the file is open here
+  std::optional<SalvageReport> salvaged_;
 
   // own synchronisation
   std::atomic<Writing*> current_{nullptr};

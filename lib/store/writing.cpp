@@ -4,6 +4,7 @@
 #include "base/fork.hpp"
 #include "base/headers.hpp"
 #include "base/validate.hpp"
+#include "store/damage.hpp"
 #include "store/errors.hpp"
 #include "store/writer.hpp"
 
@@ -50,6 +51,7 @@ MessageId Writing::enqueue(const Message& message) {
     ++messages_;
     return id;
   } catch (const SQLite::Exception& failure) {
+    if (is_damage(code_of(failure))) note_damage(store_->site_.relay_path);
     if (store_->writer_->connection->in_transaction()) throw_error("enqueue", failure);
     throw_error("enqueue", code_of(failure),
                 std::string{failure.what()} + "; the transaction was rolled back");
@@ -76,6 +78,7 @@ MessageId Writing::insert(const Message& message) {
   row->run();
   MessageId id;
   id.row = sqlite3_last_insert_rowid(writer.connection->handle());
+  newest_ = id.row;
   // Ranges change by commits of others alone, and none can come while this transaction is open.
   const std::int64_t version = messages_ == 0 ? writer.connection->data_version() : writer.ranges_version;
   if (version != writer.ranges_version || writer.ranges.empty()) {
@@ -94,6 +97,7 @@ void Writing::commit() {
   } catch (const SQLite::Exception& failure) {
     commit_failed(code_of(failure), failure.what());
   }
+  if (messages_ > 0) store_->note_newest(newest_);
   store_->limit_log();
   const bool news = messages_ > 0 || store_->site_.options.external_writers;
   end();
@@ -102,6 +106,7 @@ void Writing::commit() {
 
 void Writing::commit_failed(int code, const std::string& message) {
   store_->writer_->connection->rollback();
+  if (is_damage(code)) note_damage(store_->site_.relay_path);
   const bool unknown = primary(code) == SQLITE_IOERR;
   if (unknown) {
     // The frames may be in the log: after a crash the commit would come back. The next commit overwrites

@@ -53,6 +53,7 @@ class Writing {
   const BootTime began_;
   bool open_ = true;
   std::size_t messages_ = 0;
+  std::int64_t newest_ = 0;  ///< row of the last message
 };
 
 }  // namespace satchel::store

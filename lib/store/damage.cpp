@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "store/damage.hpp"
+
+#include "store/errors.hpp"
+#include "store/place.hpp"
+#include "store/schema.hpp"
+#include "store/statement.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+namespace satchel::store {
+namespace {
+
+constexpr int kMaxKept = 1000;
+
+bool exists(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+std::string new_path(const std::string& path) { return path + "-salvage"; }
+
+/// A name for the damaged file, free together with that of its log.
+std::string kept_path(const std::string& path) {
+  for (int number = 1; number <= kMaxKept; ++number) {
+    std::string kept = fmt::format("{}.damaged-{}", path, number);
+    if (!exists(kept) && !exists(kept + "-wal")) return kept;
+  }
+  throw OpenError{"open " + path, fmt::format("the file is damaged, as it was {} times before", kMaxKept),
+                  "move the files named .damaged-<number> away, and have the storage device looked at"};
+}
+
+void move(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0 || errno == ENOENT) return;
+  throw_system_error("salvage " + from, "cannot rename it to " + to, errno);
+}
+
+/// From the damaged file's new name on. The log goes before the new file comes: it must never meet it.
+void put_in_place(const std::string& path, const std::string& kept) {
+  move(path + "-wal", kept + "-wal");
+  ::unlink((path + "-shm").c_str());
+  sync_directory(path);
+  move(new_path(path), path);
+  sync_directory(path);
+}
+
+/// The name that the damaged file got when a crash came in between: the newest.
+std::string last_kept(const std::string& path) {
+  std::string last = path + ".damaged-1";
+  for (int number = 2; number <= kMaxKept; ++number) {
+    std::string kept = fmt::format("{}.damaged-{}", path, number);
+    if (!exists(kept)) break;
+    last = std::move(kept);
+  }
+  return last;
+}
+
+void remove_new(const std::string& path) noexcept {
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) ::unlink((new_path(path) + suffix).c_str());
+}
+
+}  // namespace
+
+bool is_damage(int code) noexcept {
+  // A virtual table of the application may be damaged for itself.
+  return (primary(code) == SQLITE_CORRUPT && code != SQLITE_CORRUPT_VTAB) || primary(code) == SQLITE_NOTADB;
+}
+
+void note_damage(const std::string& relay_path) noexcept {
+  try {
+    if (exists(relay_path)) RelayFile{relay_path}.mark_damage(true);
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
+void finish_salvage(const std::string& path) {
+  if (!exists(new_path(path))) return;
+  // While the damaged file has its name the new one may be incomplete; it is made again.
+  if (exists(path)) {
+    remove_new(path);
+  } else {
+    put_in_place(path, last_kept(path));
+  }
+}
+
+Salvage salvage(const std::string& path, const Options& options, const std::string& problem) {
+  const std::string kept = kept_path(path);
+  remove_new(path);
+  Salvage salvaged;
+  try {
+    salvaged = salvage_into(new_path(path), path, options.page_size, options.vfs);
+    if (salvaged.version > kSchemaVersion) {
+      throw SchemaTooNew{"open " + path,
+                         fmt::format("the file is damaged ({}) and was written by a newer satchel", problem),
+                         "update the firmware: the newer one salvages it; the file was not changed"};
+    }
+  } catch (const SQLite::Exception& failure) {
+    remove_new(path);
+    throw_error("salvage " + path + ", which is damaged (" + problem + ")", failure);
+  } catch (...) {
+    remove_new(path);
+    throw;
+  }
+  move(path, kept);
+  put_in_place(path, kept);
+  salvaged.report.problem = problem;
+  salvaged.report.kept_as = kept;
+  return salvaged;
+}
+
+std::string first_damage(SQLite::Database& database) {
+  try {
+    Statement check{database, "PRAGMA integrity_check(1)"};
+    if (check.step() && check.text(0) != "ok") return std::string{check.text(0)};
+    return schema_damage(database);
+  } catch (const SQLite::Exception& failure) {
+    if (!is_damage(code_of(failure))) throw;
+    return failure.what();
+  }
+}
+
+}  // namespace satchel::store
