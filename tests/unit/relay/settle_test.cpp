@@ -138,6 +138,27 @@ TEST_CASE("settle: of an unknown outcome the same set is settled again before it
   CHECK(bench.witness.count("healed") == 1);
 }
 
+TEST_CASE(
+    "settle: what comes back after an unknown outcome is not mixed into the set that is settled again") {
+  Bench bench;
+  const Rows rows = bench.put_many(6);
+  bench.run();
+  bool unknown = true;
+  bench.storage->fail([&](StorageCall call) {
+    if (call == StorageCall::settle && std::exchange(unknown, false)) {
+      throw OutcomeUnknown{"settle", "i/o error", "wait"};
+    }
+  });
+  for (std::size_t i = 0; i < 4; ++i) REQUIRE(bench.reply(rows[i], delivered()));
+  bench.run_for(bench.options.settle_linger);
+  REQUIRE_FALSE(unknown);
+  REQUIRE(bench.storage->settles() == 0);
+  for (std::size_t i = 4; i < 6; ++i) REQUIRE(bench.reply(rows[i], delivered()));
+  bench.run_for(1s);
+  CHECK(bench.storage->pending() == 0);
+  CHECK(bench.storage->settles() == 2);
+}
+
 TEST_CASE("settle: after a lost claim everything in memory is void and the relay stands by") {
   Bench bench;
   const Rows rows = bench.put_many(3);
