@@ -79,6 +79,10 @@ class FlakyProxy {
   void swallow(bool on) {
     order([this, on] { swallow_ = on; });
   }
+  /// Connections that stand become black holes.
+  void stall_all() {
+    order([this] { stall_all_ = true; });
+  }
   /// Connections that stand are reset.
   void break_all() {
     order([this] { break_all_ = true; });
@@ -166,6 +170,9 @@ class FlakyProxy {
     std::uint64_t count = 0;
     static_cast<void>(::read(wake_.get(), &count, sizeof count));
     const std::lock_guard lock{mutex_};
+    if (std::exchange(stall_all_, false)) {
+      for (const auto& link : links_) link->up.swallow = link->down.swallow = true;
+    }
     if (std::exchange(break_all_, false)) {
       for (const auto& link : links_) abort(*link);
     }
@@ -328,6 +335,7 @@ class FlakyProxy {
   Figures figures_;
   std::uint64_t generation_ = 0;
   bool swallow_ = false;
+  bool stall_all_ = false;
   bool break_all_ = false;
   bool stop_ = false;
   // the proxy's thread only

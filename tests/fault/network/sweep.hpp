@@ -103,6 +103,7 @@ class Witness final : public satchel::Observer {
   }
   std::size_t delivered() const { return get(delivered_); }
   std::size_t dead() const { return get(dead_); }
+  std::size_t downs() const { return get(downs_); }
   std::size_t attempts() const { return get(attempts_); }
   std::string last_error() const {
     const std::lock_guard lock{mutex_};
