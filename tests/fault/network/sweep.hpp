@@ -319,7 +319,9 @@ inline Findings judge(const Target& target, const std::vector<Session>& sessions
       ++findings.disordered;
       describe(target, session, "the order of a key is not kept");
     }
-    const std::size_t losses = session.link.connections > 0 ? session.link.connections - 1 : 0;
+    std::size_t losses = session.link.connections > 0 ? session.link.connections - 1 : 0;
+    // An answer with bytes too many can be of no use while the connection goes on.
+    if (session.fault.harm == Harm::duplicate && session.link.fired) ++losses;
     if (copies > losses * target.per_loss) {
       ++findings.over_bound;
       describe(target, session, "more copies than the bound: " + std::to_string(copies));
