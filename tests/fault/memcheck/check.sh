@@ -11,6 +11,19 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export TMPDIR=$scratch
 
+# The control: a read of memory that nobody wrote has to be found.
+cat >"$scratch/control.c" <<'TEXT'
+#include <stdlib.h>
+int main(void) {
+  volatile int *numbers = malloc(8);
+  return numbers[1] == 7 ? 3 : 0;
+}
+TEXT
+cc -O0 -o "$scratch/control" "$scratch/control.c"
+control=0
+valgrind --quiet --error-exitcode=99 "$scratch/control" >/dev/null 2>&1 || control=$?
+[[ $control -eq 99 ]] || { echo "the control was not noticed"; exit 1; }
+
 status=0
 cases=0
 errors=0

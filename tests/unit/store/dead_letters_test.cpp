@@ -150,6 +150,18 @@ TEST_CASE("settle: runs of ids are joined") {
   CHECK(runs_of({}).empty());
   CHECK(runs_of({3, 1, 2, 7, 9, 8, 20}) == std::vector<Run>{{1, 3}, {7, 9}, {20, 20}});
   CHECK(runs_of({5, 5, 6}) == std::vector<Run>{{5, 6}});
+  CHECK(runs_of({1, 3}) == std::vector<Run>{{1, 1}, {3, 3}});
+}
+
+TEST_CASE("settle: a message between delivered ones stays") {
+  const File file;
+  const auto store = file.open();
+  for (int i = 0; i < 7; ++i) store->save(message());
+  REQUIRE(store->acquire());
+  Settlement settlement = delivered({1, 3});
+  settlement.expired = {5, 7};
+  REQUIRE(store->settle(settlement));
+  CHECK(pending(*store) == std::vector<std::int64_t>{2, 4, 6});
 }
 
 TEST_CASE("settle: outcomes of every kind are recorded together, with their counters") {
