@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "base/headers.hpp"
 
+#include "base/validate.hpp"
+
 #include <satchel/error.hpp>
 
 // Brings rapidjson, wherever this cereal keeps it: Debian's has it outside of cereal's own folder.
@@ -61,6 +63,8 @@ std::vector<Header> decode_headers(std::string_view text) {
   for (auto left = document.MemberCount(); left > 0; --left, ++member) {
     std::string name{member->name.GetString(), member->name.GetStringLength()};
     std::string value = text_of(member->value, name);
+    // rapidjson takes the second half of a surrogate pair for a character.
+    if (!is_utf8(name) || !is_utf8(value)) refuse("a name or a value is not Unicode");
     headers.push_back({std::move(name), std::move(value)});
   }
   return headers;

@@ -37,6 +37,13 @@ TEST_CASE("headers: anything but a flat object is refused with its reason") {
   }
 }
 
+TEST_CASE("headers: an escape that is no character is refused") {
+  CHECK_THROWS_AS(satchel::decode_headers(R"({"a":"\udc00"})"), satchel::InvalidMessage);
+  CHECK_THROWS_AS(satchel::decode_headers(R"({"\udfff":"b"})"), satchel::InvalidMessage);
+  CHECK_THROWS_AS(satchel::decode_headers(R"({"a":"\ud800"})"), satchel::InvalidMessage);
+  CHECK(satchel::decode_headers(R"({"a":"\ud83d\ude00"})").size() == 1);
+}
+
 TEST_CASE("headers: a million nested brackets neither crash nor pass") {
   CHECK_THROWS_AS(decode_headers(std::string(1'000'000, '[')), satchel::InvalidMessage);
   CHECK_THROWS_AS(decode_headers(std::string((4U << 20U) + 1, ' ')), satchel::InvalidMessage);
