@@ -10,7 +10,16 @@
 
 namespace satchel {
 
+namespace {
+
+// The years 0000 to 9999: RFC 3339 has no others, and a file can hold any number.
+constexpr WallTime kEarliest{std::chrono::seconds{-62'167'219'200}};
+constexpr WallTime kLatest{std::chrono::milliseconds{253'402'300'799'999}};
+
+}  // namespace
+
 std::string rfc3339(WallTime time) {
+  time = std::clamp(time, kEarliest, kLatest);
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date{day};
   const auto in_day = std::chrono::duration_cast<std::chrono::milliseconds>(time - day).count();
