@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "store/relay_record.hpp"
 
+#include "store/schema.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -13,7 +15,7 @@ namespace {
 // then runs of (first 8, count 4).
 constexpr std::string_view kMagic = "satchel\1";
 constexpr std::size_t kChecked = 12;
-constexpr std::size_t kRunBytes = 12;
+constexpr std::size_t kRunBytes = kRecordIdBytes;
 constexpr std::uint32_t kMaxRuns = 65'535;
 constexpr std::uint64_t kMaxIds = 1'000'000;
 
@@ -112,6 +114,7 @@ std::optional<RelayRecord> decode(std::string_view bytes) {
     const auto first = get<std::int64_t>(bytes, at);
     const auto count = get<std::uint32_t>(bytes, at + 8);
     if (record.in_flight.size() + count > kMaxIds) return std::nullopt;
+    if (first < 1 || first - 1 > kMaxRow - count) return std::nullopt;
     for (std::uint32_t i = 0; i < count; ++i) record.in_flight.push_back(first + i);
   }
   return record;

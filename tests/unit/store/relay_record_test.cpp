@@ -90,6 +90,14 @@ TEST_CASE("relay file: a torn write falls back to the record before it") {
   CHECK(relay.read() == record(2, {4}));
 }
 
+TEST_CASE("relay record: ids that no row can have make it none") {
+  CHECK(decode(encode(record(1, {1, 4'503'599'627'370'495}), 4096)));
+  for (const std::int64_t id :
+       std::vector<std::int64_t>{0, -1, 4'503'599'627'370'496, INT64_MAX, INT64_MIN}) {
+    CHECK_FALSE(decode(encode(record(1, {id}), 4096)));
+  }
+}
+
 TEST_CASE("relay file: the mode is 0600 and a byte is locked for one opening at a time") {
   const store_test::File file;
   RelayFile relay{file.path + "-relay"};
