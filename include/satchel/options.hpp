@@ -118,6 +118,14 @@ struct Options {
   /// with `FullError`. 0: no limit. Otherwise at least 64 KiB.
   std::uint64_t max_file_bytes = 0;
 
+  /// Takes the space beforehand, so that every outcome is recorded and every enqueue within `max_file_bytes`
+  /// succeeds also when the file system is full: for the database two and a half times `max_file_bytes`, the
+  /// quota and the relay's records, and for the write-ahead log twice `max_wal_bytes`, of which one
+  /// transaction may fill half. Opening throws `FullError` when there is not so much. Needs a
+  /// `max_file_bytes` of at most 800 MiB, and `max_wal_bytes` with room for the largest message. Other
+  /// programs that checkpoint the file give the space back, until the next open.
+  bool reserve = false;
+
   /// How long to wait for the write lock while another process holds it. 0 to 10 min.
   std::chrono::milliseconds busy_timeout{5000};
 

@@ -186,6 +186,7 @@ typedef struct satchel_options {
   const char* vfs;       /* NULL: SQLite's default */
   satchel_event_callback on_event;
   void* event_context; /* has to outlive the outbox */
+  int reserve;         /* 0 or 1 */
 } satchel_options;
 
 /* Sets `size` and every default; pass sizeof(satchel_options). */

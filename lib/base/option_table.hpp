@@ -55,6 +55,7 @@ void for_each_option(OptionsType& options, Visitor& visitor) {
   visitor.range("max_event_depth", options.max_event_depth, Bytes{1}, Bytes{1000});
   visitor.range_or_zero("max_file_bytes", options.max_file_bytes, Bytes{65'536},
                         Bytes{std::numeric_limits<std::int64_t>::max()});
+  visitor.choice("reserve", options.reserve);
   visitor.range("busy_timeout", options.busy_timeout, kNone, 600 * kSecond);
   visitor.range("gate_report_after", options.gate_report_after, kTick, kHour);
   visitor.range("async_queue", options.async_queue, Bytes{1}, Bytes{1'000'000});

@@ -55,6 +55,22 @@ struct Checker {
   static void choice(const char* /*name*/, const Value& /*value*/) {}
 };
 
+// A reserve is as large as other options say.
+void check_reserve(const Options& options) {
+  if (!options.reserve) return;
+  constexpr std::uint64_t kMost = 800ULL << 20U;
+  if (options.max_file_bytes == 0 || options.max_file_bytes > kMost) {
+    throw InvalidOption{"open", fmt::format("reserve with max_file_bytes {}", options.max_file_bytes),
+                        fmt::format("a reserve needs max_file_bytes from 65536 to {}", kMost)};
+  }
+  // A dead letter is a message written once more, and the pages that it comes from change, too.
+  constexpr std::uint64_t kRest = 512ULL << 10U;
+  const std::uint64_t least = 2 * (options.max_payload_bytes + options.max_header_bytes) + kRest;
+  if (options.max_wal_bytes >= least) return;
+  throw InvalidOption{"open", fmt::format("reserve with max_wal_bytes {}", options.max_wal_bytes),
+                      fmt::format("at least {}, or lower max_payload_bytes: one message has to fit", least)};
+}
+
 // ---- messages ----
 
 [[noreturn]] void refuse(std::string problem, std::string hint) {
@@ -177,6 +193,7 @@ std::string topic_fault(std::string_view topic) {
 void validate(const Options& options) {
   Checker checker;
   for_each_option(options, checker);
+  check_reserve(options);
 }
 
 Message validated(const Message& message, const Options& options) {

@@ -66,6 +66,7 @@ satchel_options to_c(const Options& options) noexcept {
   c.cache_bytes = options.cache_bytes;
   c.checkpoint_bytes = options.checkpoint_bytes;
   c.max_wal_bytes = options.max_wal_bytes;
+  c.reserve = options.reserve ? 1 : 0;
   return c;
 }
 
@@ -96,6 +97,7 @@ Options to_cpp(const satchel_options& c) {
   options.cache_bytes = c.cache_bytes;
   options.checkpoint_bytes = c.checkpoint_bytes;
   options.max_wal_bytes = c.max_wal_bytes;
+  options.reserve = c.reserve != 0;
   options.device_id = text(c.device_id);
   options.vfs = text(c.vfs);
   return options;

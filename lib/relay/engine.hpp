@@ -70,6 +70,8 @@ class Relay::Engine {
     BootTime quiet_until{};
     /// In flight when the last relay's process died, and not cleared of that yet.
     std::set<std::int64_t> crash_suspects{};
+    /// A batch is divided by it: more than 1 after the storage had no room for all at once.
+    std::size_t settle_share = 1;
     /// The storage was occupied at the last try.
     bool occupied = false;
     /// The storage's note of what is in flight names messages that came back and are still pending.

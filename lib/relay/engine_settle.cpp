@@ -96,13 +96,20 @@ bool Relay::Engine::settle_due() const {
 /// Records a batch of outcomes. False: the storage is occupied and says when it is worth another call.
 bool Relay::Engine::settle_once() {
   Lead& lead = *lead_;
-  const Settlement settlement = lead.outcomes.settlement(options_.batch_size);
+  const std::size_t most = std::max<std::size_t>(1, options_.batch_size / lead.settle_share);
+  const Settlement settlement = lead.outcomes.settlement(most);
   bool recorded = false;
   try {
     recorded = ports_.storage.settle(settlement);
   } catch (const OutcomeUnknown&) {
     // It may be recorded: the same set has to be settled again, whatever comes in between.
     throw;
+  } catch (const FullError&) {
+    lead.outcomes.refused();
+    if (settlement.size() <= 1) throw;
+    // What does not fit together may fit one by one: each makes room for the next.
+    lead.settle_share = std::min(lead.settle_share * 2, options_.batch_size);
+    return settle_once();
   } catch (...) {
     lead.outcomes.refused();
     throw;
@@ -112,6 +119,7 @@ bool Relay::Engine::settle_once() {
     lead.occupied = true;
     return false;
   }
+  lead.settle_share = std::max<std::size_t>(1, lead.settle_share / 2);
   for (const Outcome& outcome : lead.outcomes.recorded()) note(outcome);
   return true;
 }

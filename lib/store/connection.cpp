@@ -3,10 +3,12 @@
 
 #include "base/fork.hpp"
 #include "store/errors.hpp"
+#include "store/reserve.hpp"
 
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace satchel::store {
@@ -17,6 +19,8 @@ namespace {
 constexpr std::chrono::milliseconds kLeastPatience{50};
 // The relay does not sit out a foreign writer inside SQLite: it has to stay able to stop.
 constexpr std::chrono::milliseconds kRelayPatience{100};
+// SQLite's own limit, less one.
+constexpr std::uint64_t kMostPages = 1'073'741'823;
 constexpr std::size_t kReaderCacheBytes = 64U << 10U;
 
 std::string ask(SQLite::Database& database, const std::string& pragma) {
@@ -55,6 +59,7 @@ struct Connection::Handles {
   Statement commit{database, "COMMIT"};
   Statement rollback{database, "ROLLBACK"};
   Statement data_version{database, "PRAGMA data_version"};
+  std::optional<Statement> limit;
 };
 
 Connection::Connection(const std::string& path, const Options& options, Role role, bool fresh)
@@ -102,7 +107,6 @@ void Connection::set_up(const Options& options, Role role, bool fresh) {
   const bool full = role == Role::writer && options.durability == Durability::full;
   set_full(full);
   set(db, "wal_autocheckpoint", 0);
-  set(db, "journal_size_limit", static_cast<std::int64_t>(options.checkpoint_bytes) * 2);
   set(db, "cache_size", -static_cast<std::int64_t>(std::max<std::size_t>(cache / 1024, 16)));
   set(db, "cache_spill", "OFF", "0");
   set(db, "mmap_size", "0", ask(db, "PRAGMA mmap_size").empty() ? "" : "0");
@@ -110,12 +114,23 @@ void Connection::set_up(const Options& options, Role role, bool fresh) {
   set(db, "trusted_schema", "OFF", "0");
   set(db, "temp_store", "MEMORY", "2");
   page_size_ = static_cast<std::size_t>(std::stoull(ask(db, "PRAGMA page_size")));
-  if (role == Role::writer && options.max_file_bytes > 0) {
-    // Only here: recording outcomes must go on when the quota is used up. SQLite never goes below the present
-    // size.
-    const std::uint64_t pages = (options.max_file_bytes + page_size_ - 1) / page_size_;
-    ask(db, fmt::format("PRAGMA max_page_count = {}", std::min<std::uint64_t>(pages, 1'073'741'823)));
-  }
+  const Reserve reserve = reserve_of(options, page_size_);
+  set(db, "journal_size_limit",
+      reserve ? static_cast<std::int64_t>(reserve.log)
+              : static_cast<std::int64_t>(options.checkpoint_bytes) * 2);
+  keep_reserved_size(handle(), reserve);
+  limit_pages(options, role, reserve);
+}
+
+void Connection::limit_pages(const Options& options, Role role, const Reserve& reserve) {
+  if (role == Role::reader || options.max_file_bytes == 0) return;
+  // Recording outcomes must go on when the quota is used up: the relay has what is reserved, or no limit.
+  const std::uint64_t bytes = role == Role::writer ? options.max_file_bytes : reserve.database;
+  if (bytes == 0) return;
+  const std::uint64_t pages = std::min<std::uint64_t>((bytes + page_size_ - 1) / page_size_, kMostPages);
+  limit_sql_ = fmt::format("PRAGMA max_page_count = {}", pages);
+  handles_->limit.emplace(handles_->database, limit_sql_.c_str());
+  handles_->limit->run();
 }
 
 void Connection::count_frames(std::shared_ptr<SharedFile> file) {
@@ -147,6 +162,15 @@ void Connection::begin() {
     if (file_->unended != nullptr && file_->unended->try_rollback()) file_->unended = nullptr;
   }
   handles_->begin.run();
+  // SQLite never goes below the present size. The relay may have made the file longer than the writer's
+  // quota, and of that part the writer has to be able to use what is free again.
+  if (!handles_->limit) return;
+  try {
+    handles_->limit->run();
+  } catch (...) {
+    rollback();
+    throw;
+  }
 }
 
 void Connection::commit() { handles_->commit.run(); }

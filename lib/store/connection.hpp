@@ -15,6 +15,8 @@
 
 namespace satchel::store {
 
+struct Reserve;
+
 /// What a connection is for.
 enum class Role : std::uint8_t {
   writer,  ///< the application's transactions
@@ -55,11 +57,13 @@ class Connection {
  private:
   struct Handles;
   void set_up(const Options& options, Role role, bool fresh);
+  void limit_pages(const Options& options, Role role, const Reserve& reserve);
   bool try_rollback() noexcept;
 
   const unsigned generation_;
   std::unique_ptr<Handles> handles_;
   std::size_t page_size_ = 0;
+  std::string limit_sql_;
   std::shared_ptr<SharedFile> file_;
 };
 

@@ -4,6 +4,7 @@
 #include "store/damage.hpp"
 #include "store/errors.hpp"
 #include "store/place.hpp"
+#include "store/reserve.hpp"
 #include "store/schema.hpp"
 #include "store/store.hpp"
 #include "store/writer.hpp"
@@ -13,8 +14,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <array>
+#include <cerrno>
 #include <utility>
 
 namespace satchel::store {
@@ -66,7 +67,6 @@ struct Store::Opening {
   Opening(const Opening&) = delete;
   Opening& operator=(const Opening&) = delete;
 
-  void lock();
   /// SQLite made the file and failed before anything was in it.
   bool left_empty() const noexcept {
     struct stat status {};
@@ -74,29 +74,30 @@ struct Store::Opening {
   }
 
   void run();
+  void lock();
   void make_database();
   void connect();
-  void prepare();
   void look_for_damage();
-  void write_preparations(const std::optional<RelayRecord>& record);
+  void prepare();
   void rescue(const SQLite::Exception& failure);
+  void write_preparations(const std::optional<RelayRecord>& record);
   void forget_record(const RelayRecord& record, std::int64_t newest);
   bool up_to_date(const std::optional<RelayRecord>& record, const std::string& boot_id);
 
   Options options;
   Place place;
-  std::shared_ptr<Clock> clock;
   const std::array<std::string, 4> files{place.path, place.path + "-wal", place.path + "-shm",
                                          place.path + "-journal"};
+  std::shared_ptr<Clock> clock;
   std::optional<RelayFile> relay_file;
   std::unique_ptr<Connection> writer;
-  Identity origin{};
   std::optional<SalvageReport> salvaged;
+  Identity origin{};
   std::int64_t machine = 0;
   std::int64_t boot = 0;
   bool made_relay_file = false;
-  bool made_database = false;
   bool making_database = false;
+  bool made_database = false;
   bool has_tables = false;
   bool done = false;
 };
@@ -119,22 +120,22 @@ void Store::Opening::lock() {
 }
 
 void Store::Opening::make_database() {
-  struct stat status {};
   finish_salvage(place.path);
+  struct stat status {};
   if (::stat(place.path.c_str(), &status) == 0) {
     refuse_hard_link(place.path);
-    return;
     // SQLite would take it for a new one, and delete the log.
-    if (status.st_size == 0 && relay_file->read())
+    if (status.st_size == 0 && relay_file->past())
       throw SQLite::Exception{"the file is empty, and its relay file remembers messages", SQLITE_CORRUPT};
+    return;
+  }
+  if (const std::optional<RelayRecord> past = relay_file->past(); past && !salvaged) {
+    tell(options,
+         fmt::format("{} was gone with all that it held; its relay file remembers rows up to {}: a new "
+                     "database begins",
+                     place.path, past->highest_sent));
   }
   // Made by SQLite itself with the mode of the relay file, 0600: descriptors of our own on a database file
-  if (const std::optional<RelayRecord> record = relay_file->read(); record && !salvaged) {
-    tell(options,
-         fmt::format("{} was gone, with whatever it held; its relay file remembers {} messages that were "
-                     "sent: a new database begins",
-                     place.path, record->highest_sent));
-  }
   // are dangerous, and the process's umask belongs to the application.
   const std::string uri = "file:" + uri_path(place.path) + "?modeof=" + uri_path(place.relay_path);
   making_database = true;
@@ -167,6 +168,10 @@ void Store::Opening::connect() {
     refuse_newer(path, read_schema_version(look));
   }
   writer = std::make_unique<Connection>(path, options, Role::writer, fresh && made_database);
+  if (!options.reserve) return;
+  has_any_table(writer->database());  // a first read, which opens the log
+  take_reserve(writer->handle(), path, writer->page_size(), reserve_of(options, writer->page_size()));
+  relay_file->reserve(options.window);
 }
 
 bool Store::Opening::up_to_date(const std::optional<RelayRecord>& record, const std::string& boot_id) {
@@ -185,12 +190,7 @@ bool Store::Opening::up_to_date(const std::optional<RelayRecord>& record, const 
 }
 
 void Store::Opening::prepare() {
-  std::optional<RelayRecord> record = relay_file->read();
-  if (const std::optional<RelayRecord> newest = relay_file->newest()) {
-    if (!record) record = newest;
-    if (record->origin == newest->origin)
-      record->highest_sent = std::max(record->highest_sent, newest->highest_sent);
-  }
+  const std::optional<RelayRecord> record = relay_file->past();
   const std::string boot_id = clock->boot_id();
   machine = machine_hash(options.device_id);
   // An opening that finds everything in place writes nothing.
@@ -292,12 +292,12 @@ void Store::Opening::run() {
 void Store::Opening::forget_record(const RelayRecord& record, std::int64_t newest) {
   // What it remembers is answered by the new range; left as it is, it would ask for one at every opening.
   // Somebody who has the leader's lock writes it anew by himself.
+  relay_file->note_newest(origin, newest);
   if (!relay_file->try_lock(RelayByte::leader)) return;
   RelayRecord answered = record;
   ++answered.sequence;
   answered.highest_sent = newest;
   answered.in_flight.clear();
-  relay_file->note_newest(origin, newest);
   relay_file->write(answered);
   relay_file->unlock(RelayByte::leader);
 }
@@ -328,16 +328,16 @@ std::shared_ptr<Store> Store::open(const std::string& path, const Options& optio
       std::max(site.checkpoint_frames, static_cast<std::int64_t>(options.max_wal_bytes) / page);
   opening.writer->count_frames(site.file);
   give_notices(options);
+  if (opening.salvaged) {
+    tell(options, opening.salvaged->summary());
+    if (options.observer) options.observer->salvaged(*opening.salvaged);
+  }
+  opening.relay_file->unlock(RelayByte::opening);
   auto writer = std::make_unique<Writer>(std::move(opening.writer), options.max_file_bytes > 0);
   std::shared_ptr<Store> store{new Store{std::move(site), std::move(writer), *std::move(opening.relay_file)}};
   store->salvaged_ = std::move(opening.salvaged);
   opening.done = true;
   return store;
 }
-  if (opening.salvaged) {
-    tell(options, opening.salvaged->summary());
-    if (options.observer) options.observer->salvaged(*opening.salvaged);
-  }
-  opening.relay_file->unlock(RelayByte::opening);
 
 }  // namespace satchel::store

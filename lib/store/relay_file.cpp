@@ -101,6 +101,17 @@ void RelayFile::reserve_slots() const {
   }
 }
 
+void RelayFile::reserve(std::size_t ids) const {
+  const off_t record = static_cast<off_t>(kRecordHeader + kRecordIdBytes * ids);
+  const auto take = [this](off_t from, off_t bytes) {
+    const int error = ::posix_fallocate(descriptor_.get(), from, bytes);
+    if (error != 0 && error != EOPNOTSUPP && error != EINVAL)
+      throw_system_error("open " + path_, "no room for the reserve of the relay file", error);
+  };
+  take(0, kFirstSlot);
+  for (const std::uint64_t slot : {0U, 1U}) take(slot_offset(slot), std::min(record, kSlotDistance));
+}
+
 bool RelayFile::current() const noexcept {
   struct stat mine {};
   struct stat there {};
@@ -139,6 +150,34 @@ void RelayFile::unlock(RelayByte byte) noexcept {
   ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock);
 }
 
+void RelayFile::note_newest(const Identity& origin, std::int64_t row) const {
+  RelayRecord record;
+  record.origin = origin;
+  record.highest_sent = row;
+  const int error = write_at(descriptor_.get(), kNewest, encode(record, kRecordHeader));
+  if (error != 0) throw_system_error("note the newest message", "cannot write " + path_, error);
+}
+
+std::optional<RelayRecord> RelayFile::newest() const {
+  return decode(read_at(descriptor_.get(), kNewest, kRecordHeader));
+}
+
+std::optional<RelayRecord> RelayFile::past() const {
+  std::optional<RelayRecord> record = read();
+  const std::optional<RelayRecord> committed = newest();
+  if (!record || !committed) return record ? record : committed;
+  if (record->origin == committed->origin)
+    record->highest_sent = std::max(record->highest_sent, committed->highest_sent);
+  return record;
+}
+
+void RelayFile::mark_damage(bool damaged) const {
+  const int error = write_at(descriptor_.get(), kDamageMark, damaged ? kDamaged : std::string_view{"\0", 1});
+  if (error != 0) throw_system_error("note damage", "cannot write " + path_, error);
+}
+
+bool RelayFile::damage_marked() const { return read_at(descriptor_.get(), kDamageMark, 1) == kDamaged; }
+
 std::optional<RelayRecord> RelayFile::read() const {
   std::optional<RelayRecord> newest;
   for (const std::uint64_t slot : {0U, 1U}) {
@@ -154,25 +193,6 @@ void RelayFile::write(const RelayRecord& record) const {
   int error = write_at(fd, offset, encode(record, static_cast<std::size_t>(kSlotDistance)));
   if (error == ENOSPC || error == EDQUOT) {
     // Better a record that forgets some suspects than no delivery until somebody frees space.
-void RelayFile::note_newest(const Identity& origin, std::int64_t row) const {
-  RelayRecord record;
-  record.origin = origin;
-  record.highest_sent = row;
-  const int error = write_at(descriptor_.get(), kNewest, encode(record, kRecordHeader));
-  if (error != 0) throw_system_error("note the newest message", "cannot write " + path_, error);
-}
-
-std::optional<RelayRecord> RelayFile::newest() const {
-  return decode(read_at(descriptor_.get(), kNewest, kRecordHeader));
-}
-
-void RelayFile::mark_damage(bool damaged) const {
-  const int error = write_at(descriptor_.get(), kDamageMark, damaged ? kDamaged : std::string_view{"\0", 1});
-  if (error != 0) throw_system_error("note damage", "cannot write " + path_, error);
-}
-
-bool RelayFile::damage_marked() const { return read_at(descriptor_.get(), kDamageMark, 1) == kDamaged; }
-
     error = write_at(fd, offset, encode(record, kReservedBytes));
   }
   if (error != 0) throw_system_error("note what is in flight", "cannot write " + path_, error);

@@ -46,6 +46,10 @@ class RelayFile {
   /// What was noted, in the origin and the highest id of a record.
   std::optional<RelayRecord> newest() const;
 
+  /// The newest record, with the newest row that was committed in place of the highest that was sent; nothing
+  /// when the file knows of neither.
+  std::optional<RelayRecord> past() const;
+
   /// A mark that SQLite has met damage in the database. Throws `StorageError`, `FullError`.
   void mark_damage(bool damaged) const;
   bool damage_marked() const;
@@ -56,12 +60,14 @@ class RelayFile {
   /// than that of every earlier record. Throws `FullError`, `StorageError`; the earlier record is then still
   /// there.
   void write(const RelayRecord& record) const;
+  /// Takes the space beforehand that records with up to so many ids in flight need. Throws `FullError`.
+  void reserve(std::size_t ids) const;
 
  private:
   void reserve_slots() const;
+  bool take(RelayByte byte, short type);
 
   std::string path_;
-  bool take(RelayByte byte, short type);
   bool made_ = false;
   Descriptor descriptor_;
 };

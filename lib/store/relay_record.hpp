@@ -32,6 +32,8 @@ std::string encode(const RelayRecord& record, std::size_t limit);
 /// The reverse; nothing when the bytes are not a whole record.
 std::optional<RelayRecord> decode(std::string_view bytes);
 
+/// Bytes that one id takes at most.
+inline constexpr std::size_t kRecordIdBytes = 12;
 /// Bytes of the fixed part, and from there the length of the whole record; nothing when it is none.
 inline constexpr std::size_t kRecordHeader = 64;
 std::optional<std::size_t> record_size(std::string_view header);

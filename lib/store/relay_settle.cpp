@@ -68,6 +68,7 @@ void RelaySide::record_outcomes(const Settlement& settlement) {
   const std::int64_t removed = settler_.delivered(settlement.delivered);
   count_vanished(settlement, removed);
   settler_.expired(settlement.expired);
+  settler_.leave_out_texts(short_of_room(settlement));
   for (const Failure& failure : settlement.failures) settler_.failed(failure, now);
   if (!settlement.deaths.empty()) {
     const std::vector<IdentityRange> ranges = read_ranges(connection_.database());
@@ -77,6 +78,18 @@ void RelaySide::record_outcomes(const Settlement& settlement) {
   if (const auto offset = wants_wall_offset() ? trusted_offset(*site_.clock) : std::nullopt) {
     note_wall_offset(connection_.database(), site_.boot, *offset);
   }
+}
+
+/// True when the texts of errors would take up what is reserved for the outcomes themselves.
+bool RelaySide::short_of_room(const Settlement& settlement) {
+  if (!site_.options.reserve || (settlement.failures.empty() && settlement.deaths.empty())) return false;
+  const auto number = [](Statement& statement) {
+    Use use{statement};
+    return use->step() ? use->integer(0) : 0;
+  };
+  const std::int64_t used = number(pages_) - number(free_pages_);
+  const auto quota = static_cast<std::int64_t>(site_.options.max_file_bytes / connection_.page_size());
+  return used > quota + quota / 16;
 }
 
 void RelaySide::count_vanished(const Settlement& settlement, std::int64_t removed) {

@@ -74,6 +74,7 @@ class RelaySide {
   void write_record();
   void record_outcomes(const Settlement& settlement);
   void refuse_gone(const std::vector<StoredMessage>& messages) const;
+  bool short_of_room(const Settlement& settlement);
   void count_vanished(const Settlement& settlement, std::int64_t removed);
   void forget_settled(const Settlement& settlement);
   bool give_way(int code);
@@ -98,6 +99,8 @@ class RelaySide {
   Statement replayed_statement_;
   Statement relaxed_statement_;
   Statement touch_;
+  Statement pages_{connection_.database(), "PRAGMA page_count"};
+  Statement free_pages_{connection_.database(), "PRAGMA freelist_count"};
   std::optional<RelayFile> relay_file_;
   Watch watch_;
   bool locked_ = false;

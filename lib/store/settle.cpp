@@ -122,8 +122,12 @@ std::int64_t Settler::expired(const std::vector<std::int64_t>& rows) {
   return removed;
 }
 
+std::string Settler::text_of(const std::string& error) const {
+  return without_texts_ ? std::string{} : shortened(error, kMaxErrorBytes);
+}
+
 void Settler::failed(const Failure& failure, const Present& present) {
-  const std::string error = shortened(failure.error, kMaxErrorBytes);
+  const std::string error = text_of(failure.error);
   Use use{fail_};
   use->bind(1, failure.row)
       .bind(2, static_cast<std::int64_t>(failure.attempts))
@@ -137,7 +141,7 @@ void Settler::failed(const Failure& failure, const Present& present) {
 }
 
 void Settler::died(const Death& death, const Identity& identity, const Present& present) {
-  const std::string error = shortened(death.error, kMaxErrorBytes);
+  const std::string error = text_of(death.error);
   Use use{bury_};
   const std::int64_t buried =
       use->bind(1, death.row)

@@ -39,6 +39,10 @@ class Settler {
   std::int64_t epoch();
   std::int64_t raise_epoch();
 
+  /// Leaves the texts of errors out from now on, or not any more: what a message needs to fail and to die is
+  /// then little more than what it takes up already.
+  void leave_out_texts(bool on) noexcept { without_texts_ = on; }
+
   /// Deletes delivered rows; returns how many of them were still there.
   std::int64_t delivered(const std::vector<std::int64_t>& rows);
   std::int64_t expired(const std::vector<std::int64_t>& rows);
@@ -54,8 +58,10 @@ class Settler {
 
  private:
   std::int64_t remove(const std::vector<Run>& runs);
+  std::string text_of(const std::string& error) const;
 
   Connection& connection_;
+  bool without_texts_ = false;
   Statement epoch_;
   Statement raise_epoch_;
   Statement remove_;

@@ -131,7 +131,10 @@ TEST_CASE("environment: every option has its variable") {
       {"SATCHEL_PAGE_SIZE", "1024"},
       {"SATCHEL_CACHE_BYTES", "16384"},
       {"SATCHEL_CHECKPOINT_BYTES", "32768"},
-      {"SATCHEL_MAX_WAL_BYTES", "65536"},
+      {"SATCHEL_MAX_WAL_BYTES", "655360"},
+      {"SATCHEL_RESERVE", "true"},
+      {"SATCHEL_ON_DAMAGE", "refuse"},
+      {"SATCHEL_CHECK_AT_OPEN", "true"},
       {"SATCHEL_VFS", "unix-excl"},
   };
   const std::vector<std::string> before = listed(Options{});
@@ -149,7 +152,7 @@ TEST_CASE("environment: every option has its variable") {
   CHECK(options.retry_backoff.factor == 1.5);
   CHECK(options.claim_timeout == milliseconds{12'500});
   CHECK(options.async_full == AsyncFull::drop);
-  CHECK(options.max_wal_bytes == 65'536);
+  CHECK(options.max_wal_bytes == 655'360);
 }
 
 TEST_CASE("environment: the names of the plugin with their own values") {

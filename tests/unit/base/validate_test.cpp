@@ -120,6 +120,18 @@ TEST_CASE("validate: an option out of range is named") {
       {"cache_bytes", [](Options& o) { o.cache_bytes = 1; }},
       {"checkpoint_bytes", [](Options& o) { o.checkpoint_bytes = 1; }},
       {"max_wal_bytes", [](Options& o) { o.max_wal_bytes = 1; }},
+      {"reserve with max_file_bytes 0", [](Options& o) { o.reserve = true; }},
+      {"reserve with max_file_bytes",
+       [](Options& o) {
+         o.reserve = true;
+         o.max_file_bytes = (800ULL << 20U) + 1;
+       }},
+      {"reserve with max_wal_bytes",
+       [](Options& o) {
+         o.reserve = true;
+         o.max_file_bytes = 1U << 20U;
+         o.max_wal_bytes = 2U << 20U;
+       }},
   };
   for (const Wrong& wrong : cases) {
     CAPTURE(wrong.name);

@@ -103,6 +103,30 @@ TEST_CASE("writing: at the quota of the file only the enqueue fails, and settlin
   CHECK(store->counts().dead == static_cast<std::uint64_t>(kept));
 }
 
+TEST_CASE("writing: what is free again behind the quota can be used") {
+  File file;
+  file.options.max_file_bytes = 128 * 1024;
+  const auto store = file.open();
+  const auto fill = [&] {
+    std::vector<std::int64_t> rows;
+    try {
+      for (;;) rows.push_back(store->save(message(std::string(5000, 'q'))).row);
+    } catch (const satchel::FullError&) {
+      return rows;
+    }
+  };
+  const std::vector<std::int64_t> first = fill();
+  REQUIRE(store->acquire());
+  // Each dead letter is written before its message is taken away: the file grows beyond the quota.
+  satchel::Settlement settlement;
+  for (const std::int64_t row : first)
+    settlement.deaths.push_back({row, satchel::DeadReason::rejected, 1, std::string(900, 'n')});
+  REQUIRE(store->settle(settlement));
+  CHECK(Foreign{file.path}.number("SELECT page_count FROM pragma_page_count") > 128 * 1024 / 4096);
+  for (const satchel::DeadLetter& dead : store->dead_letters(1000, 0)) REQUIRE(store->discard(dead.id));
+  CHECK(fill().size() >= first.size());
+}
+
 TEST_CASE("writing: a transaction that an error ended inside SQLite is not open and cannot be committed") {
   File file;
   const auto store = file.open();
