@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Seeds the bugs of defects.txt, one at a time, into a copy of the tree; each must turn a test red.
 
-TEST_SEEDED: how many, from the top of the list, or 'all' (3 when not set). TEST_SEEDED_NAMED: those whose name has
-this in it. Prints a line `SEEDED | bug | program | what it says` for each, for the report.
+TEST_SEEDED: how many, from the top of the list, or 'all' (3 when not set). TEST_SEEDED_NAMED: those whose name
+matches. Prints a line `SEEDED | bug | program | what it says` for each, for the report.
 """
 
 import os
@@ -101,7 +101,7 @@ def chosen():
     defects = read_defects()
     named = os.environ.get("TEST_SEEDED_NAMED")
     if named:
-        return [defect for defect in defects if named in defect.name]
+        return [defect for defect in defects if re.search(named, defect.name)]
     number = os.environ.get("TEST_SEEDED", "3")
     return defects if number == "all" else defects[: int(number)]
 
