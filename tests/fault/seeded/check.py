@@ -63,8 +63,8 @@ def text_of_edits(tree, defect):
         path = tree / name
         text = seed(texts.get(path) or path.read_text(), before, after)
         if text is None:
-            sys.exit(f"'{defect.name}' does not apply any more: these lines do not stand exactly once in {name}:\n"
-                     + "\n".join(before))
+            raise LookupError(f"'{defect.name}' does not apply any more: these lines do not stand exactly once in"
+                              f" {name}:\n" + "\n".join(before))
         texts[path] = text
     return texts
 
@@ -154,8 +154,15 @@ def main():
             print(f"{tool} is not installed")
             return 77
     # All of them are looked at, so that one that does not apply any more is found in the short form, too.
+    stale = 0
     for defect in read_defects():
-        text_of_edits(ROOT, defect)
+        try:
+            text_of_edits(ROOT, defect)
+        except LookupError as error:
+            print(error)
+            stale += 1
+    if stale:
+        return 1
     defects = chosen()
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(scratch)
