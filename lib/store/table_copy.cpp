@@ -153,6 +153,8 @@ class Copy {
     const std::int64_t high = walk({low, kLast}, false, whole);
     if (whole) return;
     copy_.end_unread = high == kLast;
+    // Not the rows but the file or its schema cannot be read, here as little as at any other row.
+    if (!rising_ && !falling_) return;
     std::multimap<std::uint64_t, Stretch> unread;
     for (const Stretch& stretch : pieces(low, high)) unread.emplace(distance(stretch), stretch);
     for (int probes = kProbes; !unread.empty() && probes > 0; --probes) {
