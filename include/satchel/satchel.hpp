@@ -12,6 +12,7 @@
 #include <satchel/outbox.hpp>
 #include <satchel/sink.hpp>
 #include <satchel/sink_url.hpp>
+#include <satchel/sqlite_defects.hpp>
 #include <satchel/status.hpp>
 #include <satchel/storage.hpp>
 #include <satchel/transaction.hpp>

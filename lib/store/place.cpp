@@ -2,6 +2,7 @@
 #include "store/place.hpp"
 
 #include <satchel/error.hpp>
+#include <satchel/sqlite_defects.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -190,24 +191,10 @@ std::vector<std::string> notices_about(int sqlite_version) {
   std::vector<std::string> notices;
   const std::string name = fmt::format("SQLite {}.{}.{}", sqlite_version / 1'000'000,
                                        sqlite_version / 1000 % 1000, sqlite_version % 1000);
-  const bool reset_fixed = sqlite_version >= 3'051'003 ||
-                           (sqlite_version >= 3'050'007 && sqlite_version < 3'051'000) ||
-                           (sqlite_version >= 3'044'006 && sqlite_version < 3'045'000);
-  if (!reset_fixed) {
-    notices.push_back(
-        name +
-        " can lose committed pages when two connections checkpoint at once (fixed in 3.51.3, 3.50.7 and "
-        "3.44.6). "
-        "satchel allows one checkpoint at a time and commits a frame right before each, which prevents it; "
-        "other "
-        "programs that write to the file (the sqlite3 shell, scripts) must set PRAGMA wal_autocheckpoint=0.");
-  }
-  if (sqlite_version < 3'050'002) {
-    notices.push_back(
-        name +
-        " can lose commits after ROLLBACK TO in a transaction that spilled its cache (fixed in 3.50.2). "
-        "satchel "
-        "keeps PRAGMA cache_spill off on its connections; leave it so, and set it on your own.");
+  for (const SqliteDefect& defect : sqlite_defects(sqlite_version)) {
+    notices.push_back(fmt::format("{} ({}): {} (fixed in {}). What satchel does: {}.{}", name, defect.id,
+                                  defect.problem, defect.fixed_in, defect.measure,
+                                  defect.demand.empty() ? "" : " To be done by you: " + defect.demand + "."));
   }
   return notices;
 }

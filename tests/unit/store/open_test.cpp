@@ -5,6 +5,7 @@
 #include "support/fault_vfs.hpp"
 
 #include <satchel/error.hpp>
+#include <satchel/sqlite_defects.hpp>
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -290,15 +291,41 @@ TEST_CASE("open: file systems without coherent locks and shared memory are named
 
 TEST_CASE("open: known defects of the SQLite in use are told, and only where it has them") {
   using satchel::store::notices_about;
-  CHECK(notices_about(3'040'001).size() == 2);
-  CHECK(notices_about(3'044'005).size() == 2);
-  CHECK(notices_about(3'044'006).size() == 1);
-  CHECK(notices_about(3'045'000).size() == 2);
-  CHECK(notices_about(3'050'002).size() == 1);
-  CHECK(notices_about(3'050'007).empty());
-  CHECK(notices_about(3'051'002).size() == 1);
-  CHECK(notices_about(3'051'003).empty());
-  CHECK(notices_about(3'053'004).empty());
+  struct Version {
+    int number;
+    std::vector<std::string> defects;
+  };
+  const std::vector<Version> versions{
+      {3'040'001,
+       {"wal-reset", "savepoint-spill", "lock-loss", "upsert-index", "upsert-trigger", "mmap-overread"}},
+      {3'044'005,
+       {"wal-reset", "savepoint-spill", "lock-loss", "upsert-index", "upsert-trigger", "mmap-overread"}},
+      {3'044'006, {"savepoint-spill", "lock-loss", "upsert-index", "upsert-trigger", "mmap-overread"}},
+      {3'045'000,
+       {"wal-reset", "savepoint-spill", "lock-loss", "upsert-index", "upsert-trigger", "mmap-overread"}},
+      {3'045'001, {"wal-reset", "savepoint-spill", "lock-loss", "upsert-index", "upsert-trigger"}},
+      {3'045'002, {"wal-reset", "savepoint-spill", "lock-loss", "upsert-trigger"}},
+      {3'046'001, {"wal-reset", "savepoint-spill", "lock-loss"}},
+      {3'050'002, {"wal-reset", "lock-loss"}},
+      {3'050'007, {"lock-loss"}},
+      {3'051'000, {"wal-reset"}},
+      {3'051'002, {"wal-reset"}},
+      {3'051'003, {}},
+      {3'053'004, {}},
+  };
+  for (const Version& version : versions) {
+    CAPTURE(version.number);
+    std::vector<std::string> found;
+    for (const satchel::SqliteDefect& defect : satchel::sqlite_defects(version.number)) {
+      found.push_back(defect.id);
+      CHECK_FALSE(defect.problem.empty());
+      CHECK_FALSE(defect.fixed_in.empty());
+      CHECK_FALSE(defect.measure.empty());
+    }
+    CHECK(found == version.defects);
+    CHECK(notices_about(version.number).size() == version.defects.size());
+  }
+  CHECK(satchel::sqlite_defects().size() == satchel::sqlite_defects(sqlite3_libversion_number()).size());
   CHECK(notices_about(3'040'001).front().find("3.40.1") != std::string::npos);
   const File file;
   file.open();
