@@ -64,7 +64,6 @@ TEST_CASE("disk full: with a reserve every enqueue within the quota and every ou
   CHECK_MESSAGE(bench.troubles().failing_times == 0, bench.troubles().last_problem);
   support::Report report{"disk full", "with a reserve on a full file system"};
   report.figure("enqueued", enqueued);
-  report.figure("refused by the disk", 0);
   report.figure("sent", bench.sent);
   report.figure("restarts", restarts);
   report.figure("background failures", bench.troubles().failing_times);
