@@ -103,6 +103,7 @@ class Client {
   /// What lies in the socket and was not read yet.
   struct Ahead {
     bool blind = false;  ///< it cannot be looked at: let libmosquitto read
+    bool all = false;    ///< nothing lies behind it: poll tells when there is more
     int result = MOSQ_ERR_SUCCESS;
     std::vector<Incoming> packets{};
   };

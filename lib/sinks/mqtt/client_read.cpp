@@ -53,7 +53,7 @@ int Client::read_all() {
       const int result = read_packet(packet);
       if (result != MOSQ_ERR_SUCCESS || socket() < 0 || !connack_) return result;
     }
-    if (ahead.result != MOSQ_ERR_SUCCESS) return ahead.result;
+    if (ahead.result != MOSQ_ERR_SUCCESS || ahead.all) return ahead.result;
   }
   return MOSQ_ERR_SUCCESS;
 }
@@ -102,6 +102,8 @@ Client::Ahead Client::look_ahead() {
   if (peeked_.empty()) peeked_.resize(kPeekBytes);
   const std::ptrdiff_t size = peek();
   if (size > 0) {
+    // TLS shows one record at a time, and poll sees none that OpenSSL has already.
+    ahead.all = ssl == nullptr && static_cast<std::size_t>(size) < peeked_.size();
     look_through(static_cast<std::size_t>(size), ahead);
   } else if (size == 0) {
     ahead.blind = true;
