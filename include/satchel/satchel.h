@@ -187,6 +187,8 @@ typedef struct satchel_options {
   satchel_event_callback on_event;
   void* event_context; /* has to outlive the outbox */
   int reserve;         /* 0 or 1 */
+  int refuse_damaged;  /* 0: a damaged file is salvaged; 1: satchel_open fails */
+  int check_at_open;   /* 0 or 1 */
 } satchel_options;
 
 /* Sets `size` and every default; pass sizeof(satchel_options). */

@@ -10,6 +10,7 @@
 #include <satchel/observer.hpp>
 #include <satchel/options.hpp>
 #include <satchel/outbox.hpp>
+#include <satchel/salvage.hpp>
 #include <satchel/sink.hpp>
 #include <satchel/sink_url.hpp>
 #include <satchel/sqlite_defects.hpp>

@@ -67,6 +67,8 @@ satchel_options to_c(const Options& options) noexcept {
   c.checkpoint_bytes = options.checkpoint_bytes;
   c.max_wal_bytes = options.max_wal_bytes;
   c.reserve = options.reserve ? 1 : 0;
+  c.refuse_damaged = options.on_damage == OnDamage::refuse ? 1 : 0;
+  c.check_at_open = options.check_at_open ? 1 : 0;
   return c;
 }
 
@@ -98,6 +100,8 @@ Options to_cpp(const satchel_options& c) {
   options.checkpoint_bytes = c.checkpoint_bytes;
   options.max_wal_bytes = c.max_wal_bytes;
   options.reserve = c.reserve != 0;
+  options.on_damage = c.refuse_damaged != 0 ? OnDamage::refuse : OnDamage::salvage;
+  options.check_at_open = c.check_at_open != 0;
   options.device_id = text(c.device_id);
   options.vfs = text(c.vfs);
   return options;
