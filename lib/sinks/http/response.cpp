@@ -30,9 +30,11 @@ std::string_view trimmed(std::string_view text) {
 
 std::optional<WallTime> parse_date(const std::string& text) {
   if (text.empty()) return std::nullopt;
-  const time_t time = curl_getdate(text.c_str(), nullptr);
+  const std::int64_t time = curl_getdate(text.c_str(), nullptr);
   if (time == -1) return std::nullopt;
-  return WallTime{seconds{time}};
+  // libcurl understands years far beyond what a time in milliseconds can be.
+  constexpr std::int64_t kYear9999 = 253'402'300'799;
+  return WallTime{seconds{std::clamp<std::int64_t>(time, -kYear9999, kYear9999)}};
 }
 
 int parse_status(std::string_view line) {

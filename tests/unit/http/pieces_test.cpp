@@ -126,6 +126,15 @@ TEST_CASE("http response: all three forms of a date are understood") {
   CHECK(with("Retry-After: 5.5\r\n").retry_after(now) == seconds{0});
 }
 
+TEST_CASE("http response: a date in a year that no clock reaches is as far away as dates go") {
+  satchel::http::Response response{4096, 4096};
+  CHECK(response.take_header_line("HTTP/1.1 503 No\r\n"));
+  CHECK(response.take_header_line("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
+  CHECK(response.take_header_line("Retry-After: Sun, 06 Nov 1999999999 08:49:37 GMT\r\n"));
+  CHECK(response.take_header_line("\r\n"));
+  CHECK(response.retry_after(std::nullopt) == std::chrono::hours{24LL * 365 * 100});
+}
+
 TEST_CASE("http url template: topics are encoded, and cannot leave the base path") {
   const UrlTemplate url{"https://h/base/{topic}/end?a=b"};
   CHECK(url.expand("a/b c") == "https://h/base/a/b%20c/end?a=b");
