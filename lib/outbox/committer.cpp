@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -112,7 +113,14 @@ std::uint64_t Committer::dropped() const {
 void Committer::run() noexcept {
   pthread_setname_np(pthread_self(), "satchel-commit");
   Batch batch;
-  while (take(batch)) settle(batch);
+  for (bool more = true; more;) {
+    try {
+      more = take(batch);
+    } catch (const std::bad_alloc&) {
+      continue;  // all of it is still in the queue
+    }
+    if (more) settle(batch);
+  }
   const std::lock_guard lock{mutex_};
   runner_ = {};
   ended_ = true;
@@ -132,7 +140,11 @@ bool Committer::take(Batch& batch) {
   const std::size_t enough = lingers ? most : std::min(most, expected_);
   const auto until = lingers ? queue_.front().since + linger_ : expected_until_;
   work_.wait_until(lock, until, [&] { return closed_ || queue_.size() >= enough; });
-  for (std::size_t left = std::min(max_batch_, queue_.size()); left > 0; --left) {
+  const std::size_t size = std::min(max_batch_, queue_.size());
+  // Nothing may fail any more once something has left the queue.
+  batch.messages.reserve(size);
+  batch.done.reserve(size);
+  for (std::size_t left = size; left > 0; --left) {
     batch.messages.push_back(std::move(queue_.front().message));
     batch.done.push_back(std::move(queue_.front().done));
     queue_.pop_front();
@@ -144,24 +156,38 @@ bool Committer::take(Batch& batch) {
 
 void Committer::settle(Batch& batch) noexcept {
   const auto start = steady_clock::now();
-  const std::vector<EnqueueResult> results = outcomes(batch.messages);
+  std::vector<EnqueueResult> results;
+  std::exception_ptr failure;
+  try {
+    results = outcomes(batch.messages);
+  } catch (...) {
+    failure = std::current_exception();  // there was no room for the results: nothing was committed
+  }
   const auto end = steady_clock::now();
   {
     const std::lock_guard lock{mutex_};
     expected_ = queue_.size() + batch.done.size();
   }
   expected_until_ = end + std::min<steady_clock::duration>((end - start) / kComeBackShare, kComeBackLimit);
-  for (std::size_t index = 0; index < batch.done.size(); ++index) tell(batch.done[index], results[index]);
+  for (std::size_t index = 0; index < batch.done.size(); ++index)
+    tell(batch.done[index], failure ? EnqueueResult{{}, failure} : results[index]);
 }
 
-std::vector<EnqueueResult> Committer::outcomes(const std::vector<Message>& messages) noexcept {
+std::vector<EnqueueResult> Committer::outcomes(const std::vector<Message>& messages) {
   std::vector<EnqueueResult> results;
+  results.reserve(messages.size());
   try {
     return ports_.commit(messages);
   } catch (const FullError&) {
     // Nothing was committed. What fits alone must not fail for the company that it was in.
     if (messages.size() > 1) {
-      for (const Message& message : messages) results.push_back(outcomes({message}).front());
+      for (const Message& message : messages) {
+        try {
+          results.push_back(outcomes({message}).front());
+        } catch (const std::bad_alloc&) {
+          results.push_back({{}, std::current_exception()});
+        }
+      }
       return results;
     }
     results.push_back({{}, std::current_exception()});
@@ -175,7 +201,11 @@ void Committer::tell(const EnqueueCallback& done, const EnqueueResult& result) n
   try {
     done(result);
   } catch (...) {
-    ports_.notice("a callback of enqueue_async threw: " + what_of(std::current_exception()));
+    try {
+      ports_.notice("a callback of enqueue_async threw: " + what_of(std::current_exception()));
+    } catch (...) {
+      return;  // nothing is left to tell it with
+    }
   }
 }
 

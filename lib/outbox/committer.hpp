@@ -69,7 +69,7 @@ class Committer : public std::enable_shared_from_this<Committer> {
   void run() noexcept;
   bool take(Batch& batch);
   void settle(Batch& batch) noexcept;
-  std::vector<EnqueueResult> outcomes(const std::vector<Message>& messages) noexcept;
+  std::vector<EnqueueResult> outcomes(const std::vector<Message>& messages);
   void tell(const EnqueueCallback& done, const EnqueueResult& result) noexcept;
 
   // Constant after construction.
