@@ -47,6 +47,13 @@ enum class CutFate : std::uint8_t {
 };
 inline constexpr std::size_t kCutFates = 5;
 
+/// How a sync fails.
+enum class SyncFailure : std::uint8_t {
+  none,
+  harmless,  ///< it has no effect; the next one may succeed
+  lossy,     ///< what it should have made durable never will be, although it is still read: so does Linux
+};
+
 /// The files of a device with a volatile cache: what was written is seen at once and survives a power cut
 /// only once it was synced, or by chance. Names are durable when their directory was synced. One thread.
 class PowerDisk {
@@ -78,9 +85,9 @@ class PowerDisk {
   /// 0: honest.
   void lie(std::size_t cache) noexcept { lying_cache_ = cache; }
 
-  /// The next sync fails and has no effect.
-  void fail_next_sync(bool fail) noexcept { failing_sync_ = fail; }
-  bool sync_fails() const noexcept { return failing_sync_; }
+  /// The next sync fails.
+  void fail_next_sync(SyncFailure failure) noexcept { failure_ = failure; }
+  bool sync_fails() const noexcept { return failure_ != SyncFailure::none; }
 
   void load(const Image& image) {
     there_.clear();
@@ -88,7 +95,7 @@ class PowerDisk {
     for (const auto& [name, bytes] : image) there_[name] = std::make_shared<File>(File{bytes, bytes});
     durable_ = there_;
     operations_ = 0;
-    failing_sync_ = false;
+    failure_ = SyncFailure::none;
   }
 
   /// Bytes of the last write.
@@ -122,9 +129,11 @@ class PowerDisk {
   /// False: the device failed.
   bool sync(File& file, const std::string& name, bool names_too) {
     happened(DiskOp::sync, name);
-    if (std::exchange(failing_sync_, false)) return false;
+    const SyncFailure failure = std::exchange(failure_, SyncFailure::none);
+    if (failure == SyncFailure::lossy) file.unsynced.clear();
+    if (failure != SyncFailure::none) return false;
     if (lying_cache_ == 0) {
-      file.durable = file.live;
+      for (const Change& change : file.unsynced) apply(file.durable, change);
       file.unsynced.clear();
     }
     if (names_too) sync_names();
@@ -196,10 +205,10 @@ class PowerDisk {
 
   static std::string after(const File& file, CutFate fate, Dice& dice) {
     if (fate == CutFate::drop) return file.durable;
-    if (fate == CutFate::keep) return file.live;
     std::string content = file.durable;
-    if (fate == CutFate::prefix) {
-      const std::uint64_t there = dice.below(file.unsynced.size() + 1);
+    if (fate == CutFate::keep || fate == CutFate::prefix) {
+      const std::uint64_t all = file.unsynced.size();
+      const std::uint64_t there = fate == CutFate::keep ? all : dice.below(all + 1);
       for (std::uint64_t i = 0; i < there; ++i) apply(content, file.unsynced[i]);
       return content;
     }
@@ -246,7 +255,7 @@ class PowerDisk {
   std::uint64_t operations_ = 0;
   std::size_t last_write_size_ = 0;
   std::size_t lying_cache_ = 0;
-  bool failing_sync_ = false;
+  SyncFailure failure_ = SyncFailure::none;
 };
 
 }  // namespace support

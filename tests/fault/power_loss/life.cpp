@@ -110,7 +110,10 @@ void Trial::transaction(World& world, Dice& dice) {
   Manner manner;
   manner.by_company = dice.one_in(3);
   manner.rollback = dice.one_in(8);
-  manner.failing_sync = dice.one_in(12);
+  if (dice.one_in(12)) {
+    const bool lossy = request_.sabotage == Sabotage::lossy_sync && world.has_synced();
+    manner.failing_sync = lossy ? support::SyncFailure::lossy : support::SyncFailure::harmless;
+  }
   // Sometimes more than fits into the window.
   const std::size_t messages = dice.one_in(10) ? 10 + dice.below(20) : dice.below(5);
   if (manner.by_company && plan_->company != Company::none) ++figures_.by_company;

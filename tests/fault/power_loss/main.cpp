@@ -22,7 +22,7 @@ constexpr std::uint64_t kControlCuts = 1000;
 
 [[noreturn]] void usage() {
   std::cerr
-      << "usage: fault-power-loss [full|relaxed|controls] [--cuts N] [--seed S] [--point P]\n"
+      << "usage: fault-power-loss [full|relaxed|controls|lossy] [--cuts N] [--seed S] [--point P]\n"
          "TEST_POWER_CUTS is the number of cuts unless --cuts says it. A failure prints seed and point.\n";
   std::exit(2);
 }
@@ -99,7 +99,7 @@ int main(int argc, char** argv) {
     std::string mode = "full";
     for (int i = 1; i < argc; ++i) {
       const std::string word = argv[i];
-      if (word == "full" || word == "relaxed" || word == "controls") {
+      if (word == "full" || word == "relaxed" || word == "controls" || word == "lossy") {
         mode = word;
       } else if (i + 1 < argc && word == "--cuts") {
         request.cuts = std::stoull(argv[++i]);
@@ -115,6 +115,9 @@ int main(int argc, char** argv) {
       return control(Sabotage::synchronous_off, "synchronous=OFF") +
              control(Sabotage::lying_disk, "a disk that lies about syncs");
     }
+    // What is beyond the promise, measured: the kernel forgets what a failed sync should have written.
+    if (mode == "lossy") request.sabotage = Sabotage::lossy_sync;
+    request.quiet = mode == "lossy";
     if (mode == "relaxed") request.durability = satchel::Durability::relaxed;
     return trial(request, mode);
   } catch (const std::exception& error) {

@@ -103,6 +103,7 @@ void World::reboot() { clock_->reboot("boot-" + std::to_string(++boots_)); }
 
 void World::open(satchel::Durability durability) {
   options_.durability = durability;
+  has_synced_ = false;
   outbox_.emplace(device_.path(), options_);
   auto sink = std::make_unique<satchel::testing::ScriptedSink>();
   sink_ = sink.get();
@@ -152,6 +153,7 @@ World::End World::commit(Content after, bool durable, const Commit& commit) {
   try {
     commit();
     history_.end_commit();
+    has_synced_ = has_synced_ || durable;
     return End::committed;
   } catch (const satchel::FullError&) {
     history_.no_commit();
@@ -193,7 +195,7 @@ World::End World::transact(std::size_t messages, const Manner& manner) {
   if (manner.rollback) return End::rolled_back;
   device_.vfs().disk().fail_next_sync(manner.failing_sync);
   const End end = commit(std::move(after), durable() != other, [&] { transaction.commit(); });
-  device_.vfs().disk().fail_next_sync(false);
+  device_.vfs().disk().fail_next_sync(support::SyncFailure::none);
   return end;
 }
 
@@ -269,7 +271,10 @@ void World::look() {
 bool World::round(std::chrono::milliseconds later) {
   clock_->advance(later);
   history_.begin_round();
-  return outbox_->run_once();
+  const bool done = outbox_->run_once();
+  // It has taken the lead, which is synced.
+  has_synced_ = true;
+  return done;
 }
 
 std::optional<Receipt> World::hand_over(const Delivery& delivery) {

@@ -22,6 +22,7 @@ enum class Sabotage : std::uint8_t {
   none,
   synchronous_off,  ///< the application switches off the syncs of its connection
   lying_disk,       ///< a sync does nothing; the cache holds the last changes back
+  lossy_sync,       ///< a sync that failed takes for ever what it should have written
 };
 
 /// Who else writes to the file.
@@ -35,7 +36,7 @@ enum class Company : std::uint8_t {
 struct Manner {
   bool by_company = false;
   bool rollback = false;
-  bool failing_sync = false;  ///< the first sync of the commit fails
+  support::SyncFailure failing_sync = support::SyncFailure::none;  ///< of the first sync of the commit
 };
 
 /// How a device works, drawn from a seed.
@@ -71,6 +72,9 @@ class World {
   void reboot();
 
   void create_table();
+  /// Something was synced since it was opened.
+  bool has_synced() const noexcept { return has_synced_; }
+
   /// Rows and messages in one transaction.
   enum class End : std::uint8_t { committed, rolled_back, full, unknown };
   End transact(std::size_t messages, const Manner& manner);
@@ -114,6 +118,7 @@ class World {
   std::optional<SQLite::Database> program_;
   satchel::testing::ScriptedSink* sink_ = nullptr;
   Answer answer_;
+  bool has_synced_ = false;
   int boots_;
 };
 
