@@ -93,6 +93,9 @@ class Bench {
     acknowledged.insert(number);
   }
 
+  /// Business rows count on from here.
+  void number_from(int number) { numbers_ = number; }
+
   /// Until the quota or the disk says no; how many went in.
   int enqueue_until_full(std::size_t size = 100) {
     for (int count = 0;; ++count) {

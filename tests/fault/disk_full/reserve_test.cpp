@@ -4,7 +4,11 @@
 #include "support/report.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdint>
 
 using namespace disk_full;
@@ -88,6 +92,53 @@ TEST_CASE("disk full: with a reserve every message can fail, and die, with the l
   support::Report report{"disk full", "with a reserve, every message of a full quota dies"};
   report.figure("messages", went_in);
   report.figure("background failures", bench.troubles().failing_times);
+}
+
+TEST_CASE(
+    "disk full: with a reserve a process that was killed is followed by one that goes on, full as the disk "
+    "is") {
+  const SmallDisk disk{kDisk};
+  void* shared = ::mmap(nullptr, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(shared != MAP_FAILED);
+  auto* acknowledged = static_cast<volatile int*>(shared);
+  int kills = 0;
+  for (const int length : {50, 300, 1000}) {
+    const int before = *acknowledged;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      Bench bench{disk, with_reserve()};
+      bench.open();
+      bench.make_table();
+      disk.fill();
+      bench.number_from(before);
+      for (int i = 0; i < length; ++i) {
+        bench.enqueue(500);
+        *acknowledged = *acknowledged + 1;
+        if (i % 10 == 0) bench.outbox->run_once();
+      }
+      ::kill(::getpid(), SIGKILL);
+      ::_exit(1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+    CHECK(*acknowledged == before + length);
+    ++kills;
+  }
+  disk.fill();
+  Bench bench{disk, with_reserve()};
+  bench.open();
+  CHECK(static_cast<int>(bench.rows().size()) == *acknowledged);
+  bench.number_from(*acknowledged);
+  CHECK(bench.enqueue_until_full(500) > 0);
+  bench.relay();
+  CHECK(bench.outbox->status().pending == 0);
+  CHECK(bench.troubles().failing_times == 0);
+  support::Report report{"disk full", "with a reserve, killed on a full file system and started again"};
+  report.figure("kills", kills);
+  report.figure("acknowledged before them", *acknowledged);
+  report.figure("background failures", bench.troubles().failing_times);
+  ::munmap(shared, sizeof(int));
 }
 
 TEST_CASE("disk full: a reserve that there is no room for is refused, and nothing is left behind") {
