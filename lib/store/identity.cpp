@@ -8,14 +8,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 namespace satchel::store {
 namespace {
 
 Identity from_bytes(std::string_view bytes) {
   Identity identity{};
-  std::memcpy(identity.data(), bytes.data(), std::min(bytes.size(), identity.size()));
+  std::copy_n(bytes.begin(), std::min(bytes.size(), identity.size()), identity.begin());
   return identity;
 }
 

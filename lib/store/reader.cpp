@@ -8,7 +8,6 @@
 #include <satchel/error.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <string>
 
@@ -19,7 +18,8 @@ DeadLetter decode(Statement& row, Offsets& offsets, SQLite::Database& database) 
   DeadLetter dead;
   dead.id.row = row.integer(0);
   const std::string_view identity = row.text(1);
-  std::memcpy(dead.id.identity.data(), identity.data(), std::min(identity.size(), dead.id.identity.size()));
+  // Of a damaged file it may be shorter, or nothing at all, which memcpy does not take.
+  std::copy_n(identity.begin(), std::min(identity.size(), dead.id.identity.size()), dead.id.identity.begin());
   dead.message.topic = row.text(2);
   dead.message.payload = row.text(3);
   dead.message.key = row.text(4);

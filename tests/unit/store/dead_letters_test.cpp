@@ -95,6 +95,23 @@ TEST_CASE("dead letters: an id of another identity is not theirs") {
   CHECK(store->counts().dead == 1);
 }
 
+TEST_CASE("dead letters: one with an identity that is too short is shown with what there is of it") {
+  const File file;
+  const auto store = file.open();
+  const MessageId id = store->save(message());
+  REQUIRE(store->acquire());
+  kill(*store, {id.row});
+  Foreign shell{file.path};
+  for (const std::string bytes : {"x''", "x'0102'"}) {
+    shell.exec("UPDATE satchel_dead SET identity = " + bytes);
+    const auto letters = store->dead_letters(10, 0);
+    REQUIRE(letters.size() == 1);
+    CHECK(letters[0].id.row == id.row);
+    CHECK(letters[0].id.identity[0] == (bytes == "x''" ? 0 : 1));
+    CHECK(letters[0].id.identity[15] == 0);
+  }
+}
+
 TEST_CASE("dead letters: a discarded one is gone for good, and counted") {
   const File file;
   const auto store = file.open();
