@@ -135,7 +135,8 @@ TEST_CASE("network: bytes that come twice over a plain HTTP link end in receipts
   const Findings found = judge_senders(target, run_sessions(target, faults));
   CHECK(found.unsettled == 0);
   CHECK(found.hung == 0);
-  report("network", "HTTP/1.1 session, bytes that come twice at the server: receipts only", found, every);
+  report_senders("network", "HTTP/1.1 session, bytes that come twice at the server: receipts only", found,
+                 every);
 }
 
 TEST_CASE("network: an HTTP session in TLS survives a fault of the link, in both ways") {

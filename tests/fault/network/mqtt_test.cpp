@@ -165,7 +165,8 @@ TEST_CASE("network: bytes that come twice over a plain MQTT link end in receipts
   const Findings found = judge_senders(target, up);
   CHECK(found.unsettled == 0);
   CHECK(found.hung == 0);
-  report("network", "MQTT 5 session, bytes that come twice at the broker: receipts only", found, every);
+  report_senders("network", "MQTT 5 session, bytes that come twice at the broker: receipts only", found,
+                 every);
 
   const auto down = faults_for(size_of(target), {Harm::duplicate}, {Way::down}, 1);
   Subscriber subscriber{receiver.broker.port()};

@@ -342,6 +342,16 @@ inline void report(const std::string& topic, const std::string& done, const Find
             << ", dead_letters=" << found.dead << ", slowest_ms=" << found.slowest.count() << std::endl;
 }
 
+/// The same where nobody looked at what arrived.
+inline void report_senders(const std::string& topic, const std::string& done, const Findings& found,
+                           std::size_t stride) {
+  std::cout << "REPORT " << topic << " | " << done << " | sessions=" << found.sessions
+            << ", faults=" << found.fired << ", every_nth_byte=" << stride
+            << ", connections_lost=" << found.lost_connections << ", messages=" << found.sessions * kMessages
+            << ", sessions_without_all_receipts=" << found.unsettled << ", hung=" << found.hung
+            << ", dead_letters=" << found.dead << ", slowest_ms=" << found.slowest.count() << std::endl;
+}
+
 /// Every n-th byte is hit: `TEST_NETWORK_STRIDE`, or what the session's size allows.
 inline std::size_t stride(std::size_t usual) {
   const char* text = std::getenv("TEST_NETWORK_STRIDE");
