@@ -35,7 +35,7 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
  public:
   /// Opens the file, or makes it with mode 0600, and brings its tables up to date. Throws `InvalidOption`,
   /// `OpenError`, `SchemaTooNew`, `StorageError` and its family; the file is then as it was, and nothing new
-  /// is left behind.
+  /// is left behind but, where the last steps failed, an outbox that is complete and empty.
   static std::shared_ptr<Store> open(const std::string& path, const Options& options);
 
   ~Store() override;
