@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "life.hpp"
 
+#include "chance.hpp"
+
 #include <satchel/error.hpp>
 
 #include <SQLiteCpp/Exception.h>
@@ -44,6 +46,7 @@ void Trial::aftermath(const Cut& cut, const History& before, Device& device, Dev
     device.on_operation({});
   }
   std::vector<Defect> defects;
+  seed_chance((seed_ << 32U) + (cut.point << 8U) + (next == nullptr ? 0x80U : 0x40U) + 0x8000'0000U);
   device.boot(cut.wreck);
   World world{*plan_, device, &before, cut.tick};
   world.answer([](Serial, const Delivery&) { return satchel::delivered(); });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "life.hpp"
 
+#include "chance.hpp"
+
 #include <satchel/error.hpp>
 
 #include <sqlite3.h>
@@ -60,6 +62,8 @@ void Trial::live(std::uint64_t seed) {
   ++figures_.lives;
   plan_.emplace(seed, request_.durability, request_.sabotage);
   Dice dice{seed};
+  seed_chance(seed << 32U);
+  sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, static_cast<int>(seed % 1'000'000) + 1, nullptr);
   device_.boot(Wreck{});
   World world{*plan_, device_, nullptr, 0};
   world.answer([this, &dice](Serial serial, const Delivery& delivery) -> std::optional<Receipt> {
@@ -67,16 +71,18 @@ void Trial::live(std::uint64_t seed) {
     if (dice.one_in(3)) return std::nullopt;
     return answer_by_nature(serial, delivery.attempts);
   });
-  sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, static_cast<int>(seed % 1'000'000) + 1, nullptr);
   world.open(plan_->opened_as);
   world.create_table();
   world.invite(plan_->company);
   examine(world.history());
   for (int i = 0; i < kStepsOfLife; ++i) {
+    // What was examined in between has drawn, too.
+    seed_chance((seed << 32U) + static_cast<std::uint64_t>(i) + 1);
     step(world, dice);
     examine(world.history());
     if (request_.point != 0 && points_ > request_.point) return;
   }
+  seed_chance((seed << 32U) + kStepsOfLife + 1);
   finish(world);
 }
 
