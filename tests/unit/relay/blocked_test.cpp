@@ -113,6 +113,27 @@ TEST_CASE("blocked: the sink itself may say that it is blocked") {
   CHECK(bench.sink->resumes() == 2);
 }
 
+TEST_CASE(
+    "blocked: many keys of a held topic stop the cursor at their limit, and all of them go on afterwards") {
+  Options options = probing_each_minute();
+  options.window = 2;
+  options.batch_size = 5;
+  Bench bench{options};
+  std::set<std::string> forbidden{"secret"};
+  bench.sink->answer(forbidding(forbidden));
+  for (int i = 0; i < 500; ++i) bench.put("k" + std::to_string(i), "secret");
+  bench.put({}, "open");
+  bench.run_for(59s);
+  CHECK(bench.relay->snapshot().keys == key_limit(options));
+  CHECK(bench.storage->pending() == 501);
+  const std::uint64_t reads = bench.storage->reads();
+  bench.run_for(59s);
+  CHECK(bench.storage->reads() <= reads + 5);
+  forbidden.clear();
+  bench.run_for(300s);
+  CHECK(bench.storage->pending() == 0);
+}
+
 TEST_CASE("blocked: the held topics are limited") {
   Bench bench{probing_each_minute()};
   // Something is delivered between any two refusals, so that no two topics in a row block the route.
