@@ -121,7 +121,10 @@ void Writer::State::check_tables() const {
       throw UsageError{"make a writer", "the satchel_ tables cannot be made while a transaction is open",
                        "make the writer first, or open an Outbox on the file before"};
     }
-    store::Store::open(path, options);
+    // The application has the file open: it must not be moved away from under it.
+    Options making = options;
+    making.on_damage = OnDamage::refuse;
+    store::Store::open(path, making);
   }
   if (missing()) {
     throw UsageError{"make a writer", fmt::format("{} has no satchel_ tables", path),
@@ -146,6 +149,8 @@ void Writer::State::examine() {
   const std::string path = sqlite3_db_filename(database, "main");
   relay_path = path + "-relay";
   file = store::shared_file(path);
+  in_use.emplace(relay_path);
+  in_use->try_share(store::RelayByte::in_use);
   notices = store::notices_about(sqlite3_libversion_number());
   if (const std::string pages = ask("PRAGMA wal_autocheckpoint"); pages != "0") {
     notices.push_back(

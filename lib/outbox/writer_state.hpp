@@ -3,6 +3,7 @@
 
 #include "base/fork.hpp"
 #include "event/hooks.hpp"
+#include "store/relay_file.hpp"
 #include "store/shared_file.hpp"
 #include "store/statement.hpp"
 
@@ -49,6 +50,7 @@ struct Writer::State {
   const std::shared_ptr<Clock> clock;
   std::string relay_path;
   std::shared_ptr<store::SharedFile> file;
+  std::optional<store::RelayFile> in_use;  // keeps a salvage from moving the file away
   std::vector<std::string> notices;
 
   event::Hooks hooks{1};
