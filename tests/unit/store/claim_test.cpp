@@ -119,15 +119,20 @@ TEST_CASE("claim: a row that cannot be read as a message is told, with the reaso
   foreign.exec("INSERT INTO satchel_message(topic, payload, headers) VALUES ('a', 'x', '{\"broken\"')");
   foreign.exec("INSERT INTO satchel_message(topic, payload, key) VALUES ('a', 'x', CAST(x'ff' AS TEXT))");
   foreign.exec("INSERT INTO satchel_message(topic, payload) VALUES (CAST(x'80' AS TEXT), 'x')");
+  foreign.exec(
+      "INSERT INTO satchel_message(topic, payload, content_type) VALUES ('a', 'x', CAST(x'ff' AS TEXT))");
+  foreign.exec("INSERT INTO satchel_message(topic, payload, headers) VALUES ('a/#', 'x', '{')");
   foreign.exec("INSERT INTO satchel_message(topic, payload, headers) VALUES ('a', 'x', '{\"n\":\"1\"}')");
   const auto messages = store->claim({});
-  REQUIRE(messages.size() == 5);
-  for (std::size_t i = 0; i < 4; ++i) {
+  REQUIRE(messages.size() == 7);
+  for (std::size_t i = 0; i < 6; ++i) {
     CAPTURE(i);
     CHECK_FALSE(messages[i].damage.empty());
   }
-  CHECK(messages[4].damage.empty());
-  CHECK(messages[4].headers == std::vector<satchel::Header>{{"n", "1"}});
+  CHECK(messages[4].damage.find("content type") != std::string::npos);
+  CHECK(messages[5].damage == messages[0].damage);
+  CHECK(messages[6].damage.empty());
+  CHECK(messages[6].headers == std::vector<satchel::Header>{{"n", "1"}});
 }
 
 TEST_CASE("claim: created is dated once the clock is trusted, without a change of any message row") {

@@ -161,6 +161,16 @@ TEST_CASE("dead letters: error texts are cut between characters at their limit")
   CHECK(store->dead_letters(1, 0).front().last_error.size() == satchel::store::kMaxErrorBytes);
 }
 
+TEST_CASE("settle: every reason of a dead letter has its counter") {
+  using satchel::DeadReason;
+  using satchel::store::counter_of;
+  CHECK(std::string{counter_of(DeadReason::rejected)} == "dead:rejected");
+  CHECK(std::string{counter_of(DeadReason::attempts)} == "dead:attempts");
+  CHECK(std::string{counter_of(DeadReason::age)} == "dead:age");
+  CHECK(std::string{counter_of(DeadReason::crashed)} == "dead:crashed");
+  CHECK(std::string{counter_of(DeadReason::damaged)} == "dead:damaged");
+}
+
 TEST_CASE("settle: runs of ids are joined") {
   using satchel::store::Run;
   using satchel::store::runs_of;

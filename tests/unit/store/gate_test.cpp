@@ -108,6 +108,33 @@ TEST_CASE("gate: a forgotten request is not called and blocks nobody") {
   gate.leave();
 }
 
+TEST_CASE("gate: a relay that ceases while its turn is reserved passes it on to the next relay") {
+  Gate gate;
+  const int relay = 0;
+  const int other = 0;
+  int called = 0;
+  int other_called = 0;
+  gate.enter();
+  REQUIRE_FALSE(gate.enter_or_request(&relay, [&] { ++called; }));
+  REQUIRE_FALSE(gate.enter_or_request(&other, [&] { ++other_called; }));
+  gate.leave();
+  CHECK(called == 1);
+  CHECK(other_called == 0);
+
+  SUBCASE("it forgets its request") {
+    gate.forget(&relay);
+    CHECK(other_called == 1);
+    CHECK(gate.enter_or_request(&other, [] {}));
+    gate.leave();
+  }
+  SUBCASE("its own thread asks for something else") {
+    gate.enter();
+    CHECK(other_called == 1);
+    CHECK(gate.held_by_this_thread());
+    gate.leave();
+  }
+}
+
 TEST_CASE("gate: many threads and a relay never hold it at once") {
   Gate gate;
   std::atomic<int> inside{0};

@@ -76,6 +76,13 @@ TEST_CASE("relay record: a limit leaves ids out and keeps the record whole") {
   CHECK(kept->in_flight.size() == (4096 - kRecordHeader) / 12);
 }
 
+TEST_CASE("relay record: without room for an id it still names the highest one sent") {
+  const auto kept = decode(encode(record(2, odd(10)), 10));
+  REQUIRE(kept);
+  CHECK(kept->in_flight.empty());
+  CHECK(kept->highest_sent == record(2, odd(10)).highest_sent);
+}
+
 TEST_CASE("relay file: a torn write falls back to the record before it") {
   const store_test::File file;
   RelayFile relay{file.path + "-relay"};
