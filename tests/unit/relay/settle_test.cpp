@@ -159,6 +159,45 @@ TEST_CASE(
   CHECK(bench.storage->settles() == 2);
 }
 
+TEST_CASE("settle: a finish waits for a storage that is occupied, but not for ever") {
+  Bench bench;
+  bench.sink->answer(always(delivered()));
+  bench.storage->occupy(true);
+  bench.put_many(2);
+  bench.run();
+  REQUIRE(bench.relay->snapshot().unsettled == 2);
+  int tries = 0;
+
+  SUBCASE("it gets free in time") {
+    bench.storage->fail([&](StorageCall call) {
+      if (call == StorageCall::settle && ++tries == 5) bench.storage->occupy(false);
+    });
+    bench.relay->finish(1s);
+    CHECK(tries == 5);
+    CHECK(bench.storage->pending() == 0);
+  }
+  SUBCASE("the time is over") {
+    bench.storage->fail([&](StorageCall call) {
+      if (call == StorageCall::settle && ++tries == 5) bench.clock.advance(1s);
+    });
+    bench.relay->finish(1s);
+    CHECK(tries == 6);
+    CHECK(bench.storage->pending() == 2);
+  }
+  SUBCASE("not even the clock moves") {
+    bench.relay->finish(1s);
+    CHECK(bench.storage->pending() == 2);
+  }
+  SUBCASE("the claim is lost meanwhile") {
+    bench.storage->fail([&](StorageCall call) {
+      if (call == StorageCall::settle && ++tries == 5) throw ClaimLost{"settle", "somebody else has it", ""};
+    });
+    bench.relay->finish(1s);
+    CHECK(tries == 5);
+    CHECK(bench.storage->pending() == 2);
+  }
+}
+
 TEST_CASE("settle: after a lost claim everything in memory is void and the relay stands by") {
   Bench bench;
   const Rows rows = bench.put_many(3);
