@@ -179,6 +179,23 @@ TEST_CASE("claim: the age of a plain INSERT starts when it is first seen") {
   CHECK(only(*store).remaining == milliseconds{6'000});
 }
 
+TEST_CASE(
+    "claim: of plain INSERTs with a time to live ten thousand ages are kept, of more the oldest start anew") {
+  const File file;
+  const auto store = file.open();
+  Foreign{file.path}.exec(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)"
+      " INSERT INTO satchel_message(topic, payload, ttl) SELECT 'a', 'x', 60000 FROM n");
+  satchel::ClaimQuery query;
+  query.max_count = 20'000;
+  REQUIRE(store->claim(query).size() == 10'001);
+  file.clock->advance(milliseconds{1000});
+  const auto messages = store->claim(query);
+  REQUIRE(messages.size() == 10'001);
+  CHECK(messages.front().remaining == milliseconds{60'000});
+  CHECK(messages.back().remaining == milliseconds{59'000});
+}
+
 TEST_CASE("claim: a due time counts in the same boot only") {
   File file;
   {
