@@ -64,7 +64,7 @@ MessageId Writer::enqueue(const Message& message) {
 
 void Writer::committed() noexcept {
   // Also where the relay is in this process: it watches the file for the others anyway.
-  if (state_ && fork_generation() == state_->born) store::touch_relay_file(state_->relay_path, false);
+  if (state_ && fork_generation() == state_->born) store::touch_relay_file(state_->relay_path);
 }
 
 void Writer::add_propagator(HeaderPropagator propagator) {

@@ -198,8 +198,8 @@ void RelayFile::write(const RelayRecord& record) const {
   if (error != 0) throw_system_error("note what is in flight", "cannot write " + path_, error);
 }
 
-void touch_relay_file(const std::string& path, bool as_writer) noexcept {
-  const int fd = ::open(path.c_str(), (as_writer ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+void touch_relay_file(const std::string& path) noexcept {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd >= 0) ::close(fd);
 }
 

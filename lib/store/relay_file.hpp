@@ -73,7 +73,6 @@ class RelayFile {
 };
 
 /// Tells every watcher of the file that there is something to take up, without a write: opens and closes it.
-/// `as_writer` also tells those who wait for the leader's lock.
-void touch_relay_file(const std::string& path, bool as_writer) noexcept;
+void touch_relay_file(const std::string& path) noexcept;
 
 }  // namespace satchel::store

@@ -110,7 +110,7 @@ bool Store::leading() const noexcept {
 
 void Store::announce() noexcept {
   wake();
-  if (!leading()) touch_relay_file(site_.relay_path, false);
+  if (!leading()) touch_relay_file(site_.relay_path);
 }
 
 void Store::note_newest(std::int64_t row) const noexcept {
