@@ -16,10 +16,6 @@ using support::Nginx;
 
 namespace {
 
-const std::vector<Harm> kHarms{Harm::cut,  Harm::reset,   Harm::half_close, Harm::stall,
-                               Harm::late, Harm::trickle, Harm::delay,      Harm::duplicate};
-const std::vector<Way> kBoth{Way::up, Way::down};
-
 std::string field(const std::string& line, const std::string& name) {
   const std::string mark = "\"" + name + "\":\"";
   const std::size_t begin = line.find(mark);
@@ -73,26 +69,6 @@ Target target_of(const std::string& name, std::uint16_t port, HttpOptions option
   return target;
 }
 
-FlakyProxy::Figures size_of(const Target& target) {
-  Lane lane{target, 98};
-  const Session session = lane.run(0, {});
-  REQUIRE(session.delivered == kMessages);
-  REQUIRE(session.link.connections == 1);
-  return session.link;
-}
-
-void demand_all(const Findings& found) {
-  CHECK(found.fired > 0);
-  CHECK(found.lost == 0);
-  CHECK(found.invented == 0);
-  CHECK(found.over_bound == 0);
-  CHECK(found.disordered == 0);
-  CHECK(found.attempts == 0);
-  CHECK(found.dead == 0);
-  CHECK(found.unsettled == 0);
-  CHECK(found.hung == 0);
-}
-
 Findings sweep(const Target& target, const Nginx& nginx, std::size_t every, const std::vector<Harm>& harms,
                const std::vector<Way>& ways, const std::string& done, const Target* clean = nullptr) {
   const auto faults = faults_for(size_of(target), harms, ways, every);
@@ -103,12 +79,6 @@ Findings sweep(const Target& target, const Nginx& nginx, std::size_t every, cons
   const Findings found = judge(target, sessions, arrived, invented);
   report("network", done, found, every);
   return found;
-}
-
-std::vector<Harm> without_duplicate() {
-  std::vector<Harm> harms = kHarms;
-  harms.pop_back();
-  return harms;
 }
 
 }  // namespace

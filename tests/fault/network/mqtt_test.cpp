@@ -18,10 +18,6 @@ using support::Subscriber;
 
 namespace {
 
-const std::vector<Harm> kHarms{Harm::cut,  Harm::reset,   Harm::half_close, Harm::stall,
-                               Harm::late, Harm::trickle, Harm::delay,      Harm::duplicate};
-const std::vector<Way> kBoth{Way::up, Way::down};
-
 /// A broker, and a subscriber that gets at it without the proxy.
 struct Receiver {
   explicit Receiver(support::BrokerSetup setup = {}) : broker(std::move(setup)) {}
@@ -71,26 +67,6 @@ Target target_of(const std::string& name, std::uint16_t port, MqttOptions option
   return target;
 }
 
-FlakyProxy::Figures size_of(const Target& target) {
-  Lane lane{target, 98};
-  const Session session = lane.run(0, {});
-  REQUIRE(session.delivered == kMessages);
-  REQUIRE(session.link.connections == 1);
-  return session.link;
-}
-
-void demand_all(const Findings& found) {
-  CHECK(found.fired > 0);
-  CHECK(found.lost == 0);
-  CHECK(found.invented == 0);
-  CHECK(found.over_bound == 0);
-  CHECK(found.disordered == 0);
-  CHECK(found.attempts == 0);
-  CHECK(found.dead == 0);
-  CHECK(found.unsettled == 0);
-  CHECK(found.hung == 0);
-}
-
 void sweep(const Target& target, Receiver& receiver, std::uint16_t plain_port, std::size_t every,
            const std::vector<Harm>& harms, const std::string& done) {
   const auto faults = faults_for(size_of(target), harms, kBoth, every);
@@ -101,12 +77,6 @@ void sweep(const Target& target, Receiver& receiver, std::uint16_t plain_port, s
   const Findings found = judge(target, sessions, arrivals, invented);
   demand_all(found);
   report("network", done, found, every);
-}
-
-std::vector<Harm> without_duplicate() {
-  std::vector<Harm> harms = kHarms;
-  harms.pop_back();
-  return harms;
 }
 
 MqttOptions with_version(MqttVersion version) {

@@ -5,16 +5,18 @@
 #pragma once
 
 #include "support/flaky_proxy.hpp"
+#include "support/report.hpp"
 #include "support/temp_dir.hpp"
 
 #include <satchel/satchel.hpp>
+
+#include <doctest/doctest.h>
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -354,11 +356,44 @@ inline void report_senders(const std::string& topic, const std::string& done, co
 
 /// Every n-th byte is hit: `TEST_NETWORK_STRIDE`, or what the session's size allows.
 inline std::size_t stride(std::size_t usual) {
-  const char* text = std::getenv("TEST_NETWORK_STRIDE");
-  const std::size_t wanted = text != nullptr ? std::stoul(text) : usual;
-  return std::max<std::size_t>(wanted, 1);
+  return static_cast<std::size_t>(
+      support::size_from_environment("TEST_NETWORK_STRIDE", static_cast<long>(usual)));
 }
 /// In TLS a session has five times the bytes and costs twice the time: fewer, unless every one was asked for.
 inline std::size_t tls_stride(std::size_t usual) { return stride(usual) == 1 ? 1 : stride(usual) * 13; }
+
+/// All that a link can do.
+inline const std::vector<Harm> kHarms{Harm::cut,  Harm::reset,   Harm::half_close, Harm::stall,
+                                      Harm::late, Harm::trickle, Harm::delay,      Harm::duplicate};
+inline const std::vector<Way> kBoth{Way::up, Way::down};
+
+/// The same but for bytes that come twice.
+inline std::vector<Harm> without_duplicate() {
+  std::vector<Harm> harms = kHarms;
+  harms.pop_back();
+  return harms;
+}
+
+/// The bytes of a session over a link that does no harm.
+inline FlakyProxy::Figures size_of(const Target& target) {
+  Lane lane{target, 98};
+  const Session session = lane.run(0, {});
+  REQUIRE(session.delivered == kMessages);
+  REQUIRE(session.link.connections == 1);
+  return session.link;
+}
+
+/// Nothing that breaks the promise was found, and there were faults.
+inline void demand_all(const Findings& found) {
+  CHECK(found.fired > 0);
+  CHECK(found.lost == 0);
+  CHECK(found.invented == 0);
+  CHECK(found.over_bound == 0);
+  CHECK(found.disordered == 0);
+  CHECK(found.attempts == 0);
+  CHECK(found.dead == 0);
+  CHECK(found.unsettled == 0);
+  CHECK(found.hung == 0);
+}
 
 }  // namespace network
