@@ -224,8 +224,8 @@ void Store::Opening::write_preparations(const std::optional<RelayRecord>& record
   }
   has_tables = true;
   if (made_database) sync_directory(place.path);
-  if (record && reason == "restored") forget_record(*record, newest);
-  if (reason == "restored") {
+  if (record && reason == "restored") {
+    forget_record(*record, newest);
     tell(options,
          fmt::format(
              "rows {} to {} were committed once and are not in the file any more: it was restored from an "
