@@ -90,6 +90,12 @@ class FullError : public StorageError {
   using StorageError::StorageError;
 };
 
+/// The message does not fit into `Options::quota`. It was not added; the transaction is the caller's to
+/// commit or roll back.
+class QuotaExceeded : public FullError {
+  using FullError::FullError;
+};
+
 /// An I/O error during COMMIT: after a crash the transaction may turn out committed or not. Rows and
 /// messages still share one fate.
 class OutcomeUnknown : public StorageError {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <satchel/retry_policy.hpp>
+
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -23,6 +25,13 @@ struct Header {
   bool operator==(const Header&) const = default;
 };
 
+/// Which messages go first. Order is kept within a key, a route and a priority, not between priorities.
+enum class Priority : std::uint8_t {
+  normal,
+  urgent,  ///< before everything else that waits
+  bulk,    ///< when nothing else waits, and a share besides, see `Options::bulk_share`
+};
+
 /// What the application wants delivered. Only `topic` has to be set.
 struct Message {
   /// Where it goes: an MQTT topic name, the `{topic}` of an HTTP sink's URL. 1 to 65,535 bytes of UTF-8,
@@ -40,6 +49,18 @@ struct Message {
   /// is counted on the boot clock; time that the device was switched off counts only when the wall clock is
   /// trusted. Unset: never.
   std::optional<std::chrono::milliseconds> expires_after{};
+  /// Unset: what the `TopicRule` says, otherwise normal, which costs nothing; the others have an entry in an
+  /// index.
+  std::optional<Priority> priority{};
+  /// The message is not sent before this time has passed since the enqueue, by the same clocks as
+  /// `expires_after`: time switched off may not count, then it comes late, never early. It takes its place in
+  /// the order of its key when it becomes due. 0 to 10 years.
+  std::optional<std::chrono::milliseconds> not_before{};
+  /// It takes the place of those pending messages of its key and topic that have not been sent yet: the last
+  /// value wins. They are dropped, and counted, in the same transaction. Needs a key.
+  std::optional<bool> coalesce{};
+  /// Its own limits of attempts and age.
+  std::optional<RetryPolicy> retry{};
 };
 
 /// 128 random bits that name a range of row ids of one file.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <satchel/salvage.hpp>
+#include <satchel/status.hpp>
 #include <satchel/storage.hpp>
 
 #include <chrono>
@@ -14,10 +15,10 @@ namespace satchel {
 
 /// Port: told what happens, for logs and metrics. Every method has an empty default.
 ///
-/// Called without any lock held, from the relay thread, except `gate_held`, which comes from the thread that
-/// held it. A method must return soon and not throw; it may call the outbox, `stop` included. What is told
-/// here happened after the transaction that records it, so a crash in between loses the call, never the
-/// record.
+/// Called without any lock held, from the relay thread, except `gate_held` and `dropped`, which come from the
+/// thread that committed. A method must return soon and not throw; it may call the outbox, `stop` included.
+/// What is told here happened after the transaction that records it, so a crash in between loses the call,
+/// never the record.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -31,6 +32,9 @@ class Observer {
   virtual void died(const MessageId& id, DeadReason reason, const std::string& error) noexcept;
   /// The message expired before it could be sent, and is gone.
   virtual void expired(const MessageId& id) noexcept;
+  /// Messages of one topic were dropped: by quota, coalesced, or discarded, and that is committed. Called on
+  /// the thread that committed it. Expired ones are told by `expired`.
+  virtual void dropped(DropReason reason, const std::string& topic, std::uint64_t messages) noexcept;
   /// The sink takes messages.
   virtual void sink_up(const std::string& sink) noexcept;
   /// The sink takes no messages; the next probe follows in `pause`. `alarm`: it needs somebody (credentials,

@@ -3,13 +3,18 @@
 
 #include <satchel/clock.hpp>
 #include <satchel/observer.hpp>
+#include <satchel/quota.hpp>
+#include <satchel/retry_policy.hpp>
 #include <satchel/salvage.hpp>
+#include <satchel/topic_rule.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #pragma GCC visibility push(default)
 
@@ -33,13 +38,16 @@ enum class AsyncFull : std::uint8_t {
          ///< counts it
 };
 
-/// Pause before the next attempt or probe: drawn evenly from zero to min(cap, base * factor^n), n counting
-/// the failures so far ("full jitter"). The draw is seeded per device, so that a fleet does not come back in
-/// step.
-struct Backoff {
-  std::chrono::milliseconds base{1000};    ///< 1 ms to 1 day
-  double factor = 2.0;                     ///< 1 to 100
-  std::chrono::milliseconds cap{300'000};  ///< base to 30 days
+/// What becomes of the messages of a key whose first one has become a dead letter.
+enum class DeadKey : std::uint8_t {
+  release,  ///< they go on without it
+  block,    ///< they wait until it is replayed or discarded
+};
+
+/// What a file is when it holds less than was sent from it: an older copy was put back.
+enum class OnRestore : std::uint8_t {
+  renew,  ///< new messages get a new identity, so that no receiver takes them for those that it has seen
+  keep,   ///< they get the same identity again, from the next row id on that was never sent
 };
 
 /// How an outbox behaves. Every value is checked at open; one out of range throws `InvalidOption`, which
@@ -82,6 +90,27 @@ struct Options {
   /// than the sink's own timeouts.
   std::chrono::milliseconds claim_timeout{300'000};
 
+  /// What becomes of a key whose first message is a dead letter.
+  DeadKey dead_key = DeadKey::release;
+
+  /// Of so many messages handed over while bulk messages and others wait, one is bulk. 0: bulk waits until
+  /// nothing else does. At most 1,000,000.
+  std::size_t bulk_share = 10;
+
+  /// After an outage a route waits a while before it sends again, drawn evenly from zero to this: a fleet
+  /// that comes back all at once does not drain all at once. 0 to 1 day.
+  std::chrono::milliseconds drain_jitter{0};
+
+  /// Policies by topic: the first rule whose filter matches a message counts. At most 1000.
+  std::vector<TopicRule> topics{};
+
+  /// Not empty: everything that is dropped, expires or is discarded is announced by a message to this topic,
+  /// committed together with it, so that the receiver can tell a gap from a loss. See `Outbox::dropped`.
+  std::string announce_topic{};
+
+  /// What to do about an older copy of the file.
+  OnRestore on_restore = OnRestore::renew;
+
   /// Distinguishes cloned devices together with the machine id; when it changes, message ids get a new
   /// identity. Also seeds the jitter. Empty: the machine id alone.
   std::string device_id{};
@@ -113,6 +142,9 @@ struct Options {
 
   /// Handlers of domain events that publish within one another. 1 to 1000.
   std::size_t max_event_depth = 16;
+
+  /// How much may wait, and what to do when it is reached.
+  Quota quota{};
 
   /// Size that the database file may reach, rounded up to pages; beyond it enqueue and business rows fail
   /// with `FullError`. 0: no limit. Otherwise at least 64 KiB.
@@ -165,6 +197,10 @@ struct Options {
 
   /// Where time comes from; nothing: `system_clock()`.
   std::shared_ptr<Clock> clock{};
+  /// Says whether the wall clock can be believed; asked whenever the time is read, from any thread. Nothing:
+  /// what `clock` says, which by default is what the kernel says (adjtimex), or that it shows a time later
+  /// than this release.
+  std::function<bool(WallTime)> trust_clock{};
   /// Told what happens; nothing: nobody.
   std::shared_ptr<Observer> observer{};
   /// Name of the SQLite VFS to use; empty: SQLite's default.

@@ -5,6 +5,7 @@
 #include <satchel/error.hpp>
 #include <satchel/message.hpp>
 #include <satchel/options.hpp>
+#include <satchel/route.hpp>
 #include <satchel/salvage.hpp>
 #include <satchel/sink.hpp>
 #include <satchel/status.hpp>
@@ -101,18 +102,28 @@ class Outbox {
 
   // ---- deliver ----
 
-  /// Sets where messages go. Before `start`, once. Throws `UsageError` otherwise.
-  void attach(std::unique_ptr<Sink> sink);
+  /// Adds a route: a sink, and which messages go there, see `RouteOptions`; without them all that no earlier
+  /// route takes. Before `start` (`UsageError`). At most 32 routes. Throws `InvalidOption`, which names the
+  /// option.
+  void attach(std::unique_ptr<Sink> sink, RouteOptions route = {});
 
   template <std::derived_from<Sink> S>
-  void attach(S sink) {
-    attach(std::unique_ptr<Sink>{std::make_unique<S>(std::move(sink))});
+  void attach(S sink, RouteOptions route = {}) {
+    attach(std::unique_ptr<Sink>{std::make_unique<S>(std::move(sink))}, std::move(route));
   }
 
   /// The same by URL: `mqtt://host:port`, `mqtts://host:port`, or a scheme registered with `register_scheme`.
   /// Options are query parameters; passwords come from the environment or a file, never from the URL.
   /// Throws `InvalidOption`, which lists the schemes that are built in.
-  void attach(const std::string& url);
+  void attach(const std::string& url, RouteOptions route = {});
+
+  /// Sends nothing more on a route: the modem is off, the device is roaming. What is in flight is waited for,
+  /// then the sink is disconnected and not probed. Messages lose no attempt and do not age. Throws
+  /// `UsageError` when there is no route of this name; no effect on one that is paused. From any thread,
+  /// before `start`, too.
+  void pause(const std::string& route);
+  /// Ends `pause`: the sink is probed at once.
+  void resume(const std::string& route);
 
   /// Starts the relay thread. When another process is the relay of the file, this one stands by and takes
   /// over as soon as that one ends. Without a sink: `UsageError`. Already running: no effect.
@@ -147,8 +158,14 @@ class Outbox {
   /// Deletes a dead letter for good, counted. False when there is none with this id.
   bool discard(const MessageId& id);
 
+  /// What was dropped since the file was made, by reason and topic: at most 201 topics of each reason.
+  std::vector<Dropped> dropped() const;
+
   /// The identity that new messages get.
   Identity identity() const;
+  /// Begins a new identity: messages enqueued from now on cannot be taken for those of any other file. For an
+  /// image that was cloned with machine id and all, and for a copy that goes on beside the original.
+  Identity renew_identity();
 
  private:
   friend struct detail::EventAccess;

@@ -10,12 +10,16 @@
 #include <satchel/observer.hpp>
 #include <satchel/options.hpp>
 #include <satchel/outbox.hpp>
+#include <satchel/quota.hpp>
+#include <satchel/retry_policy.hpp>
+#include <satchel/route.hpp>
 #include <satchel/salvage.hpp>
 #include <satchel/sink.hpp>
 #include <satchel/sink_url.hpp>
 #include <satchel/sqlite_defects.hpp>
 #include <satchel/status.hpp>
 #include <satchel/storage.hpp>
+#include <satchel/topic_rule.hpp>
 #include <satchel/transaction.hpp>
 #include <satchel/writer.hpp>
 

@@ -41,6 +41,8 @@ struct Delivery {
   std::optional<std::chrono::milliseconds> remaining;
   /// Attempts counted so far: 0 at the first delivery.
   int attempts = 0;
+  /// Its number on its route, see `RouteOptions::sequence`.
+  std::optional<std::int64_t> sequence{};
 };
 
 /// What became of one delivery.

@@ -8,8 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #pragma GCC visibility push(default)
@@ -35,19 +38,54 @@ struct StoredMessage {
   std::optional<BootTime> due;
   /// Time that counted towards `max_age` so far.
   std::chrono::milliseconds aged{0};
+  Priority priority = Priority::normal;
+  /// Its own limits of attempts and age.
+  std::optional<RetryPolicy> retry{};
+  /// Its number on its route, see `RouteOptions::sequence`.
+  std::optional<std::int64_t> sequence{};
   /// Not empty: the row cannot be read as a message, and why. Such a row becomes a dead letter.
   std::string damage;
 };
 
-/// Which messages to read. Exactly one of: all without a key filter (default), one key, one row.
+/// Which messages to read. By row (`row`), by key (`key`), or neither. A message whose `not_before` is not
+/// over comes only when it is asked for by row.
 struct ClaimQuery {
   /// Only rows with a greater row id, in ascending order.
   std::int64_t after = 0;
+  /// Set: only rows with a lower row id, in descending order. Not together with `key` or `row`.
+  std::optional<std::int64_t> before{};
   std::optional<std::string> key{};
   std::optional<std::int64_t> row{};
+  /// Only messages of this priority; nothing: of any. Always set where `key` and `row` are not.
+  std::optional<Priority> priority{};
+  /// Leaves out the topics for which it says no; empty: takes all.
+  std::function<bool(std::string_view topic)> accepts{};
   std::size_t max_count = 100;
   /// Stops after the message that reaches it, so that at least one is returned.
   std::size_t max_bytes = 1 << 20;
+  /// Rows to look at, those included that are left out.
+  std::size_t max_rows = 10'000;
+};
+
+/// What was found.
+struct Claimed {
+  std::vector<StoredMessage> messages{};
+  /// The last row that was looked at: reading goes on behind it. Nothing: there is no more.
+  std::optional<std::int64_t> last{};
+};
+
+/// Messages whose `not_before` has passed.
+struct Released {
+  struct Row {
+    std::int64_t row = 0;
+    std::string topic{};
+    std::string key{};
+    Priority priority = Priority::normal;
+  };
+  std::vector<Row> rows{};
+  /// The storage is occupied right now: nothing was released, and `on_change` is called when it is worth
+  /// another call.
+  bool occupied = false;
 };
 
 /// What a relay finds when it becomes the one relay of a file.
@@ -57,6 +95,8 @@ struct Recovery {
   std::vector<std::int64_t> suspects{};
   /// `InFlight::alone` as it was noted last.
   std::int64_t alone = 0;
+  /// `Settlement::notes` of all earlier relays: the last value of each name.
+  std::map<std::string, std::string> notes{};
 };
 
 /// The rows that are about to be handed to a sink or still are there, and those under suspicion from before.
@@ -101,7 +141,10 @@ struct Settlement {
   std::vector<std::int64_t> expired;
   std::vector<Failure> failures;
   std::vector<Death> deaths;
+  /// Named values to be kept with the outcomes, for `Recovery::notes`. At most 1000 names are ever used.
+  std::vector<std::pair<std::string, std::string>> notes{};
 
+  /// Without the notes.
   std::size_t size() const noexcept {
     return delivered.size() + expired.size() + failures.size() + deaths.size();
   }
@@ -113,6 +156,8 @@ struct Look {
   bool changed = false;
   /// When to look again even if nothing happens; nothing: only events matter.
   std::optional<BootTime> next{};
+  /// There are messages whose `not_before` has passed: `release_due` is worth a call.
+  bool due = false;
 };
 
 /// Port: where messages are kept. The relay calls all but `save` from one thread; `save` may be called from
@@ -134,13 +179,20 @@ class Storage {
   /// it.
   virtual void release() noexcept = 0;
 
-  /// Reads pending messages in ascending row order. Writes nothing.
-  virtual std::vector<StoredMessage> claim(const ClaimQuery& query) = 0;
+  /// Reads pending messages in the order of their rows. Writes nothing.
+  virtual Claimed claim(const ClaimQuery& query) = 0;
+
+  /// Makes at most `max_count` messages whose `not_before` has passed ready: claims find them from now on.
+  virtual Released release_due(std::size_t max_count) = 0;
+
+  /// The keys of which a message is a dead letter, at most `limit`; used with `DeadKey::block`.
+  virtual std::vector<std::string> dead_keys(std::size_t limit) = 0;
 
   /// Called right before every hand-over: makes the rows durable, so that nothing is sent that could still
-  /// vanish, and notes what is in flight. Called without rows when what was noted came back unsent. Throws
-  /// `ClaimLost` when another relay has taken over.
-  virtual void before_send(const InFlight& in_flight) = 0;
+  /// vanish, and notes what is in flight. Called without rows when what was noted came back unsent. Returns
+  /// those rows, ascending, that must not be sent now, because a transaction that is not over yet drops them;
+  /// they count as not in flight. Throws `ClaimLost` when another relay has taken over.
+  virtual std::vector<std::int64_t> before_send(const InFlight& in_flight) = 0;
 
   /// Records outcomes in one transaction; all or nothing. Returns false when the storage is occupied right
   /// now: nothing was recorded, and `on_change` is called when it is worth another call. Recording an outcome
@@ -158,8 +210,8 @@ class Storage {
   /// Becomes readable when `look` has something to take up; -1: there is nothing to wait for.
   virtual int watch_descriptor() const noexcept { return -1; }
 
-  /// Counts up when rows below the newest may have become pending again (a replayed dead letter): the
-  /// relay then looks at all rows once more.
+  /// Counts up when rows below the newest may have become pending again (a replayed dead letter), or a dead
+  /// letter was discarded: the relay then looks at all rows, and at the dead keys, once more.
   virtual std::uint64_t rescans() = 0;
 
   /// Sets the function that wakes the relay: messages may have been committed, `settle` is worth a call, the

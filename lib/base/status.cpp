@@ -35,4 +35,18 @@ std::string_view to_string(DeadReason reason) noexcept {
   return "unknown";
 }
 
+std::string_view to_string(DropReason reason) noexcept {
+  switch (reason) {
+    case DropReason::expired:
+      return "expired";
+    case DropReason::quota:
+      return "quota";
+    case DropReason::coalesced:
+      return "coalesced";
+    case DropReason::discarded:
+      return "discarded";
+  }
+  return "unknown";
+}
+
 }  // namespace satchel

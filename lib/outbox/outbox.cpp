@@ -210,7 +210,7 @@ void Outbox::enqueue_async(Message message, EnqueueCallback done) {
   core_->submit(std::move(message), std::move(done));
 }
 
-void Outbox::attach(std::unique_ptr<Sink> sink) {
+void Outbox::attach(std::unique_ptr<Sink> sink, RouteOptions) {
   core_->check("attach");
   if (!sink) throw UsageError{"attach", "no sink", "pass one"};
   const std::lock_guard lock{core_->mutex};
@@ -220,7 +220,7 @@ void Outbox::attach(std::unique_ptr<Sink> sink) {
   core_->sink = std::move(sink);
 }
 
-void Outbox::attach(const std::string& url) { attach(make_sink(url)); }
+void Outbox::attach(const std::string& url, RouteOptions route) { attach(make_sink(url), std::move(route)); }
 
 void Outbox::start() {
   core_->check("start");

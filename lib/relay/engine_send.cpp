@@ -260,7 +260,7 @@ std::optional<Loaded> Relay::Engine::read(std::int64_t row) {
   ClaimQuery query;
   query.row = row;
   query.max_count = 1;
-  std::vector<StoredMessage> found = ports_.storage.claim(query);
+  std::vector<StoredMessage> found = ports_.storage.claim(query).messages;
   if (found.empty()) return std::nullopt;
   const std::size_t bytes = weight(found.front());
   return Loaded{std::move(found.front()), now_, bytes};

@@ -90,7 +90,7 @@ void Supply::read_on(const Ledger& ledger, BootTime now) {
   query.after = cursor_;
   query.max_count = batch_size_;
   query.max_bytes = most_bytes_;
-  std::vector<StoredMessage> rows = storage_.claim(query);
+  std::vector<StoredMessage> rows = storage_.claim(query).messages;
   keys_full_ = false;
   if (rows.empty()) {
     at_end_ = true;
@@ -126,7 +126,7 @@ void Supply::read_lane(const Ledger& ledger, BootTime now) {
   query.max_count =
       std::clamp<std::size_t>(batch_size_ / lanes_.size(), 2, std::min(batch_size_, kMostPerRead) + 1);
   query.max_bytes = most_bytes_ / 4;
-  std::vector<StoredMessage> rows = storage_.claim(query);
+  std::vector<StoredMessage> rows = storage_.claim(query).messages;
   std::optional<std::int64_t> last;
   std::vector<Loaded> found;
   for (StoredMessage& message : rows) {

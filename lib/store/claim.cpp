@@ -80,7 +80,7 @@ Claims::Claims(Connection& connection)
   }
 }
 
-std::vector<StoredMessage> Claims::read(const ClaimQuery& query, const Present& present) {
+Claimed Claims::read(const ClaimQuery& query, const Present& present) {
   bool with_attempts = false;
   {
     Use any{any_attempts_};
@@ -93,10 +93,12 @@ std::vector<StoredMessage> Claims::read(const ClaimQuery& query, const Present& 
   if (query.row) rows->bind(2, *query.row);
   if (query.key && !query.row) rows->bind_text(2, *query.key);
 
-  std::vector<StoredMessage> messages;
+  Claimed found;
+  std::vector<StoredMessage>& messages = found.messages;
   std::size_t bytes = 0;
   std::int64_t last = query.after;
-  while (messages.size() < query.max_count && rows->step()) {
+  bool more = false;
+  while (messages.size() < query.max_count && (more = rows->step())) {
     // SQLite follows damaged pages wherever they lead, and the relay relies on the order of rows.
     if (rows->integer(0) <= last || (kind == Kind::key && rows->text(3) != *query.key))
       throw SQLite::Exception{"the rows of satchel_message or its index are out of order", SQLITE_CORRUPT};
@@ -111,7 +113,8 @@ std::vector<StoredMessage> Claims::read(const ClaimQuery& query, const Present& 
     if (bytes >= query.max_bytes) break;
   }
   if (messages.empty() && kind == Kind::plain && query.after == 0) miss_none();
-  return messages;
+  if (more) found.last = last;
+  return found;
 }
 
 void Claims::miss_none() {

@@ -22,7 +22,7 @@ class Claims {
   explicit Claims(Connection& connection);
 
   /// The rows that fit the query, without tombstones. `ranges` name their identities.
-  std::vector<StoredMessage> read(const ClaimQuery& query, const Present& present);
+  Claimed read(const ClaimQuery& query, const Present& present);
 
   /// Re-reads what names and dates the rows. Call it after `read`, so that it is at least as new as the rows.
   void name(std::vector<StoredMessage>& messages, const std::vector<IdentityRange>& ranges) const;

@@ -172,14 +172,14 @@ void RelaySide::refresh() {
   ranges_version_ = version;
 }
 
-std::vector<StoredMessage> RelaySide::claim(const ClaimQuery& query) {
+Claimed RelaySide::claim(const ClaimQuery& query) {
   return in_our_terms("claim", [&] {
-    std::vector<StoredMessage> messages = claims_.read(query, present());
-    refuse_gone(messages);
+    Claimed found = claims_.read(query, present());
+    refuse_gone(found.messages);
     // After the rows: what a row's writer said about itself was committed before the row.
     refresh();
-    claims_.name(messages, ranges_);
-    return messages;
+    claims_.name(found.messages, ranges_);
+    return found;
   });
 }
 
@@ -211,17 +211,22 @@ std::uint64_t RelaySide::rescans() {
 
 // ---- handing over ----
 
-void RelaySide::before_send(const InFlight& in_flight) {
+Released RelaySide::release_due(std::size_t) { return {}; }
+
+std::vector<std::string> RelaySide::dead_keys(std::size_t) { return {}; }
+
+std::vector<std::int64_t> RelaySide::before_send(const InFlight& in_flight) {
   if (!leading() || lost_ || !relay_file_->current()) lose("send");
   if (!in_flight.rows.empty() && in_flight.highest > synced_row_) sync_log();
   std::vector<std::int64_t> rows = in_flight.rows;
   std::sort(rows.begin(), rows.end());
   const bool noted = rows == record_.in_flight && in_flight.alone == record_.alone;
-  if (noted && in_flight.highest <= record_.highest_sent) return;
+  if (noted && in_flight.highest <= record_.highest_sent) return {};
   record_.in_flight = std::move(rows);
   record_.alone = in_flight.alone;
   record_.highest_sent = std::max(record_.highest_sent, in_flight.highest);
   write_record();
+  return {};
 }
 
 void RelaySide::sync_log() {

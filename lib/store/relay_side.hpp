@@ -49,8 +49,10 @@ class RelaySide {
 
   std::optional<Recovery> acquire();
   void release() noexcept;
-  std::vector<StoredMessage> claim(const ClaimQuery& query);
-  void before_send(const InFlight& in_flight);
+  Claimed claim(const ClaimQuery& query);
+  Released release_due(std::size_t max_count);
+  std::vector<std::string> dead_keys(std::size_t limit);
+  std::vector<std::int64_t> before_send(const InFlight& in_flight);
   bool settle(const Settlement& settlement);
   void maintain();
   Look look();

@@ -56,14 +56,24 @@ void Store::release() noexcept {
   if (relay_ && fork_generation() == generation_) relay_->release();
 }
 
-std::vector<StoredMessage> Store::claim(const ClaimQuery& query) {
+Claimed Store::claim(const ClaimQuery& query) {
   check_process("claim");
   return minding_damage([&] { return relay_side().claim(query); });
 }
 
-void Store::before_send(const InFlight& in_flight) {
+Released Store::release_due(std::size_t max_count) {
+  check_process("release");
+  return minding_damage([&] { return relay_side().release_due(max_count); });
+}
+
+std::vector<std::string> Store::dead_keys(std::size_t limit) {
+  check_process("look for dead keys");
+  return minding_damage([&] { return relay_side().dead_keys(limit); });
+}
+
+std::vector<std::int64_t> Store::before_send(const InFlight& in_flight) {
   check_process("send");
-  minding_damage([&] { relay_side().before_send(in_flight); });
+  return minding_damage([&] { return relay_side().before_send(in_flight); });
 }
 
 bool Store::settle(const Settlement& settlement) {

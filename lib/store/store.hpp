@@ -56,8 +56,10 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
 
   std::optional<Recovery> acquire() override;
   void release() noexcept override;
-  std::vector<StoredMessage> claim(const ClaimQuery& query) override;
-  void before_send(const InFlight& in_flight) override;
+  Claimed claim(const ClaimQuery& query) override;
+  Released release_due(std::size_t max_count) override;
+  std::vector<std::string> dead_keys(std::size_t limit) override;
+  std::vector<std::int64_t> before_send(const InFlight& in_flight) override;
   bool settle(const Settlement& settlement) override;
   void maintain() override;
   Look look() override;

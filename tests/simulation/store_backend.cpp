@@ -48,7 +48,7 @@ class StoreBackend final : public Backend {
     satchel::ClaimQuery query;
     query.max_count = 10'000;
     query.max_bytes = std::size_t{1} << 30U;
-    for (const satchel::StoredMessage& message : store_->claim(query)) rows.insert(message.id.row);
+    for (const satchel::StoredMessage& message : store_->claim(query).messages) rows.insert(message.id.row);
     return rows;
   }
 

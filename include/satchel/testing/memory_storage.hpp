@@ -9,10 +9,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +24,16 @@
 namespace satchel::testing {
 
 /// Calls of a storage that a test can make fail.
-enum class StorageCall : std::uint8_t { save, acquire, claim, before_send, settle, maintain, look };
+enum class StorageCall : std::uint8_t {
+  save,
+  acquire,
+  claim,
+  release_due,
+  before_send,
+  settle,
+  maintain,
+  look
+};
 
 /// What outlives the process of a `MemoryStorage`: messages, dead letters, who has the claim, what was in
 /// flight. Several storages may share one medium, as several processes share one file. Thread-safe by its
@@ -36,6 +47,8 @@ struct MemoryMedium {
     std::optional<BootTime> due{};
     std::chrono::milliseconds aged{0};
     std::string damage{};
+    /// Its `not_before` is over, or there is none.
+    bool ready = true;
   };
   struct Dead {
     Row row;
@@ -55,6 +68,9 @@ struct MemoryMedium {
   bool claimed = false;
   std::vector<std::int64_t> in_flight{};
   std::int64_t alone = 0;
+  std::map<std::string, std::string> notes{};
+  /// Rows that a transaction is about to drop.
+  std::set<std::int64_t> condemned{};
   std::map<const void*, std::function<void()>> wakes{};
 };
 
@@ -144,6 +160,7 @@ class MemoryStorage final : public Storage {
       MemoryMedium::Row row;
       row.message = message;
       row.created = clock_.now();
+      row.ready = !message.not_before || message.not_before->count() <= 0;
       put(id.row, std::move(row));
     }
     wake_all();
@@ -156,7 +173,7 @@ class MemoryStorage final : public Storage {
     if (medium_->claimed) return std::nullopt;
     medium_->claimed = true;
     epoch_ = ++medium_->epoch;
-    Recovery recovery{medium_->in_flight, medium_->alone};
+    Recovery recovery{medium_->in_flight, medium_->alone, medium_->notes};
     std::sort(recovery.suspects.begin(), recovery.suspects.end());
     return recovery;
   }
@@ -172,41 +189,91 @@ class MemoryStorage final : public Storage {
     wake_all();
   }
 
-  std::vector<StoredMessage> claim(const ClaimQuery& query) override {
+  Claimed claim(const ClaimQuery& query) override {
     before(StorageCall::claim);
     ++reads_;
     const std::lock_guard lock{medium_->mutex};
-    std::vector<StoredMessage> found;
+    Claimed found;
     std::size_t bytes = 0;
+    std::size_t looked_at = 0;
+    // False: enough.
     const auto take = [&](std::int64_t row, const MemoryMedium::Row& stored) {
-      bytes += stored.message.payload.size() + stored.message.topic.size() + stored.message.key.size();
-      found.push_back(read(row, stored));
-      return found.size() < query.max_count && bytes < query.max_bytes;
+      ++looked_at;
+      found.last = row;
+      const Message& message = stored.message;
+      const bool wanted =
+          (query.row || stored.ready) &&
+          (!query.priority || message.priority.value_or(Priority::normal) == *query.priority) &&
+          (!query.accepts || query.accepts(message.topic));
+      if (wanted) {
+        bytes += message.payload.size() + message.topic.size() + message.key.size();
+        found.messages.push_back(read(row, stored));
+      }
+      return found.messages.size() < query.max_count && bytes < query.max_bytes && looked_at < query.max_rows;
     };
+    bool more = true;
     if (query.row) {
       const auto one = medium_->rows.find(*query.row);
       if (one != medium_->rows.end()) take(one->first, one->second);
     } else if (query.key) {
       const auto lane = medium_->keys.find(*query.key);
       if (lane == medium_->keys.end()) return found;
-      for (auto one = lane->second.upper_bound(query.after); one != lane->second.end(); ++one) {
-        if (!take(one->first, *one->second)) break;
+      for (auto one = lane->second.upper_bound(query.after); more && one != lane->second.end(); ++one) {
+        more = take(one->first, *one->second);
+      }
+    } else if (query.before) {
+      auto one = medium_->rows.lower_bound(*query.before);
+      while (more && one != medium_->rows.begin() && std::prev(one)->first > query.after) {
+        --one;
+        more = take(one->first, one->second);
       }
     } else {
-      for (auto one = medium_->rows.upper_bound(query.after); one != medium_->rows.end(); ++one) {
-        if (!take(one->first, one->second)) break;
+      for (auto one = medium_->rows.upper_bound(query.after); more && one != medium_->rows.end(); ++one) {
+        more = take(one->first, one->second);
       }
     }
-    rows_read_ += found.size();
+    if (more) found.last.reset();
+    rows_read_ += found.messages.size();
     return found;
   }
 
-  void before_send(const InFlight& in_flight) override {
+  Released release_due(std::size_t max_count) override {
+    before(StorageCall::release_due);
+    Released released;
+    released.occupied = occupied_;
+    if (occupied_) return released;
+    const std::lock_guard lock{medium_->mutex};
+    demand_claim("release messages that are due");
+    for (auto& [row, stored] : medium_->rows) {
+      if (released.rows.size() >= max_count) break;
+      if (stored.ready || due_of(stored) > clock_.now()) continue;
+      stored.ready = true;
+      released.rows.push_back({row, stored.message.topic, stored.message.key,
+                               stored.message.priority.value_or(Priority::normal)});
+    }
+    return released;
+  }
+
+  std::vector<std::string> dead_keys(std::size_t limit) override {
+    const std::lock_guard lock{medium_->mutex};
+    std::set<std::string> keys;
+    for (const auto& [row, dead] : medium_->dead) {
+      if (keys.size() < limit && !dead.row.message.key.empty()) keys.insert(dead.row.message.key);
+    }
+    return {keys.begin(), keys.end()};
+  }
+
+  std::vector<std::int64_t> before_send(const InFlight& in_flight) override {
     before(StorageCall::before_send);
     const std::lock_guard lock{medium_->mutex};
     demand_claim("note what is in flight");
-    medium_->in_flight = in_flight.rows;
+    std::vector<std::int64_t> left_out;
+    medium_->in_flight.clear();
+    for (const std::int64_t row : in_flight.rows) {
+      (medium_->condemned.count(row) == 0 ? medium_->in_flight : left_out).push_back(row);
+    }
     medium_->alone = in_flight.alone;
+    return left_out;
   }
 
   bool settle(const Settlement& settlement) override {
@@ -235,6 +302,7 @@ class MemoryStorage final : public Storage {
       medium_->dead.emplace(death.row, std::move(dead));
       remove(death.row);
     }
+    for (const auto& [name, value] : settlement.notes) medium_->notes[name] = value;
     return true;
   }
 
@@ -242,7 +310,18 @@ class MemoryStorage final : public Storage {
 
   Look look() override {
     before(StorageCall::look);
-    return {};
+    Look look;
+    const std::lock_guard lock{medium_->mutex};
+    for (const auto& [row, stored] : medium_->rows) {
+      if (stored.ready) continue;
+      const BootTime due = due_of(stored);
+      if (due <= clock_.now()) {
+        look.due = true;
+      } else if (!look.next || due < *look.next) {
+        look.next = due;
+      }
+    }
+    return look;
   }
 
   std::uint64_t rescans() override {
@@ -256,6 +335,8 @@ class MemoryStorage final : public Storage {
   }
 
  private:
+  static BootTime due_of(const MemoryMedium::Row& row) { return row.created + *row.message.not_before; }
+
   static MessageId identify(std::int64_t row) {
     MessageId id;
     id.identity.fill(0xA5);
@@ -298,6 +379,8 @@ class MemoryStorage final : public Storage {
     message.key = stored.message.key;
     message.content_type = stored.message.content_type;
     message.headers = stored.message.headers;
+    message.priority = stored.message.priority.value_or(Priority::normal);
+    message.retry = stored.message.retry;
     message.attempts = stored.attempts;
     message.suspect = stored.suspect;
     message.due = stored.due;

@@ -61,13 +61,13 @@ inline std::vector<std::int64_t> rows_of(const std::vector<StoredMessage>& messa
 inline std::vector<std::int64_t> pending(Storage& storage) {
   ClaimQuery query;
   query.max_count = 1000;
-  return rows_of(storage.claim(query));
+  return rows_of(storage.claim(query).messages);
 }
 
 inline StoredMessage one(Storage& storage, std::int64_t row) {
   ClaimQuery query;
   query.row = row;
-  const std::vector<StoredMessage> found = storage.claim(query);
+  const std::vector<StoredMessage> found = storage.claim(query).messages;
   demand(found.size() == 1, "a pending row is not found by its number");
   return found.front();
 }
@@ -121,19 +121,20 @@ inline void reads_in_order_and_within_limits(StorageFixture& fixture) {
   lead(fixture.storage());
   ClaimQuery query;
   query.max_count = 4;
-  demand(rows_of(fixture.storage().claim(query)) == std::vector(rows.begin(), rows.begin() + 4),
+  demand(rows_of(fixture.storage().claim(query).messages) == std::vector(rows.begin(), rows.begin() + 4),
          "the first rows were not read in order");
   query.after = rows[3];
   query.max_count = 100;
-  demand(rows_of(fixture.storage().claim(query)) == std::vector(rows.begin() + 4, rows.end()),
+  demand(rows_of(fixture.storage().claim(query).messages) == std::vector(rows.begin() + 4, rows.end()),
          "the rows after the cursor were not read in order");
   query.max_bytes = 250;
-  const std::size_t few = fixture.storage().claim(query).size();
+  const std::size_t few = fixture.storage().claim(query).messages.size();
   demand(few >= 1 && few <= 3, "the limit in bytes was not kept");
   query.max_bytes = 1;
-  demand(fixture.storage().claim(query).size() == 1, "a message over the limit in bytes was not read alone");
+  demand(fixture.storage().claim(query).messages.size() == 1,
+         "a message over the limit in bytes was not read alone");
   query.after = rows.back();
-  demand(fixture.storage().claim(query).empty(), "rows were found after the newest");
+  demand(fixture.storage().claim(query).messages.empty(), "rows were found after the newest");
 }
 
 inline void reads_by_key_and_by_row(StorageFixture& fixture) {
@@ -145,16 +146,16 @@ inline void reads_by_key_and_by_row(StorageFixture& fixture) {
   lead(storage);
   ClaimQuery query;
   query.key = "a";
-  demand(rows_of(storage.claim(query)) == std::vector{a1, a2}, "a key was not read in order");
+  demand(rows_of(storage.claim(query).messages) == std::vector{a1, a2}, "a key was not read in order");
   query.after = a1;
-  demand(rows_of(storage.claim(query)) == std::vector{a2}, "a key was not read from the cursor on");
+  demand(rows_of(storage.claim(query).messages) == std::vector{a2}, "a key was not read from the cursor on");
   query.key = "c";
-  demand(storage.claim(query).empty(), "messages of an unknown key were found");
+  demand(storage.claim(query).messages.empty(), "messages of an unknown key were found");
   demand(one(storage, b1).payload == "2", "the wrong row was read");
   deliver(storage, {b1});
   ClaimQuery gone;
   gone.row = b1;
-  demand(storage.claim(gone).empty(), "a row that is gone was read");
+  demand(storage.claim(gone).messages.empty(), "a row that is gone was read");
 }
 
 inline void has_one_relay(StorageFixture& fixture) {

@@ -145,7 +145,7 @@ TEST_CASE("parity: the storage is a port: there is one in memory") {
   satchel::testing::MemoryStorage storage{clock};
   const MessageId id = storage.save({.topic = "t", .payload = "x"});
   REQUIRE(storage.acquire());
-  const auto claimed = storage.claim({});
+  const auto claimed = storage.claim({}).messages;
   REQUIRE(claimed.size() == 1);
   CHECK(claimed[0].id == id);
   CHECK(storage.settle({.delivered = {id.row}, .expired = {}, .failures = {}, .deaths = {}}));

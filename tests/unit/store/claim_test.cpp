@@ -20,7 +20,7 @@ std::string plan(SQLite::Database& database, const char* sql) {
 }
 
 StoredMessage only(Store& store) {
-  const auto messages = store.claim({});
+  const auto messages = store.claim({}).messages;
   REQUIRE(messages.size() == 1);
   return messages.front();
 }
@@ -63,7 +63,7 @@ TEST_CASE("claim: no read stays open, so that a checkpoint can always finish") {
   for (int i = 0; i < 10; ++i) store->save(message());
   satchel::ClaimQuery few;
   few.max_count = 3;
-  CHECK(store->claim(few).size() == 3);
+  CHECK(store->claim(few).messages.size() == 3);
   SQLite::Database database{file.path, SQLite::OPEN_READWRITE};
   SQLite::Statement checkpoint{database, "PRAGMA wal_checkpoint(TRUNCATE)"};
   REQUIRE(checkpoint.executeStep());
@@ -82,7 +82,7 @@ TEST_CASE("claim: a plain INSERT of topic and payload is a message, text and blo
       "CREATE TRIGGER send AFTER INSERT ON reading BEGIN"
       " INSERT INTO satchel_message(topic, payload) VALUES ('reading', CAST(NEW.celsius AS TEXT)); END");
   foreign.exec("INSERT INTO reading VALUES (21.5)");
-  const auto messages = store->claim({});
+  const auto messages = store->claim({}).messages;
   REQUIRE(messages.size() == 4);
   CHECK(messages[0].payload == "71.5");
   CHECK(messages[1].payload == std::string{"\0\xff", 2});
@@ -123,7 +123,7 @@ TEST_CASE("claim: a row that cannot be read as a message is told, with the reaso
       "INSERT INTO satchel_message(topic, payload, content_type) VALUES ('a', 'x', CAST(x'ff' AS TEXT))");
   foreign.exec("INSERT INTO satchel_message(topic, payload, headers) VALUES ('a/#', 'x', '{')");
   foreign.exec("INSERT INTO satchel_message(topic, payload, headers) VALUES ('a', 'x', '{\"n\":\"1\"}')");
-  const auto messages = store->claim({});
+  const auto messages = store->claim({}).messages;
   REQUIRE(messages.size() == 7);
   for (std::size_t i = 0; i < 6; ++i) {
     CAPTURE(i);
@@ -188,9 +188,9 @@ TEST_CASE(
       " INSERT INTO satchel_message(topic, payload, ttl) SELECT 'a', 'x', 60000 FROM n");
   satchel::ClaimQuery query;
   query.max_count = 20'000;
-  REQUIRE(store->claim(query).size() == 10'001);
+  REQUIRE(store->claim(query).messages.size() == 10'001);
   file.clock->advance(milliseconds{1000});
-  const auto messages = store->claim(query);
+  const auto messages = store->claim(query).messages;
   REQUIRE(messages.size() == 10'001);
   CHECK(messages.front().remaining == milliseconds{60'000});
   CHECK(messages.back().remaining == milliseconds{59'000});
@@ -240,7 +240,7 @@ TEST_CASE("claim: a table that is emptied again and again holds one tombstone, n
     // As a relay reads: on behind what it has read.
     satchel::ClaimQuery query;
     query.after = row - 1;
-    REQUIRE(store->claim(query).size() == 1);
+    REQUIRE(store->claim(query).messages.size() == 1);
     CHECK(store->settle(delivered({row})));
     CHECK(foreign.number("SELECT count(*) FROM satchel_message") == 1);
   }

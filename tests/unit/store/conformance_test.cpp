@@ -40,8 +40,12 @@ class Held final : public satchel::Storage {
   MessageId save(const Message& m) override { return store_->save(m); }
   std::optional<satchel::Recovery> acquire() override { return store_->acquire(); }
   void release() noexcept override { store_->release(); }
-  std::vector<StoredMessage> claim(const satchel::ClaimQuery& q) override { return store_->claim(q); }
-  void before_send(const satchel::InFlight& i) override { store_->before_send(i); }
+  satchel::Claimed claim(const satchel::ClaimQuery& q) override { return store_->claim(q); }
+  satchel::Released release_due(std::size_t most) override { return store_->release_due(most); }
+  std::vector<std::string> dead_keys(std::size_t limit) override { return store_->dead_keys(limit); }
+  std::vector<std::int64_t> before_send(const satchel::InFlight& i) override {
+    return store_->before_send(i);
+  }
   bool settle(const satchel::Settlement& s) override { return store_->settle(s); }
   void maintain() override { store_->maintain(); }
   satchel::Look look() override { return store_->look(); }

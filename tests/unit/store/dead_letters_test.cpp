@@ -73,7 +73,7 @@ TEST_CASE("dead letters: a replayed one is pending again with its id, also when 
   CHECK(store->rescans() != rescans);
   CHECK(store->replay(first));
   CHECK_FALSE(store->replay(first));
-  const auto messages = store->claim({});
+  const auto messages = store->claim({}).messages;
   REQUIRE(messages.size() == 2);
   CHECK(messages[0].id == first);
   CHECK(messages[0].key == "k");

@@ -51,7 +51,7 @@ TEST_CASE("faults: an unknown outcome on settle is recorded again, once, and not
     CHECK(store->settle(settlement));
     CHECK(store->settle(settlement));
     CHECK(pending(*store) == std::vector<std::int64_t>{3});
-    CHECK(store->claim({}).front().attempts == 1);
+    CHECK(store->claim({}).messages.front().attempts == 1);
     CHECK(store->counts().dead == 1);
     CHECK(counter(file, "vanished") == 0);
     CHECK(counter(file, "dead:rejected") == 1);
@@ -78,7 +78,7 @@ TEST_CASE(
   std::vector<std::int64_t> rows;
   for (int i = 0; i < 100; ++i) rows.push_back(store->save(message(std::string(100, 'p'))).row);
   file.faults.reset_traffic();
-  const auto messages = store->claim({});
+  const auto messages = store->claim({}).messages;
   REQUIRE(messages.size() == 100);
   store->before_send({rows, rows.back()});
   CHECK(file.faults.traffic().bytes_written == 0);
@@ -99,7 +99,7 @@ TEST_CASE("faults: a message and its way through the file cost one insert and a 
   std::vector<std::int64_t> rows;
   for (int i = 0; i < 100; ++i) rows.push_back(store->save(message(std::string(100, 'p'))).row);
   const auto inserted = file.faults.traffic().bytes_written;
-  store->claim({});
+  store->claim({}).messages;
   store->before_send({rows, rows.back()});
   REQUIRE(store->settle(delivered(rows)));
   CHECK(inserted / 100 <= 9300);
@@ -115,7 +115,7 @@ TEST_CASE(
     REQUIRE(store->acquire());
     std::vector<std::int64_t> rows;
     for (int i = 0; i < 20; ++i) rows.push_back(store->save(message()).row);
-    store->claim({});
+    store->claim({}).messages;
     file.faults.reset_traffic();
     store->before_send({{rows.begin(), rows.begin() + 10}, rows[9]});
     const std::uint64_t needed = durability == satchel::Durability::relaxed ? 1 : 0;
@@ -126,7 +126,7 @@ TEST_CASE(
     CHECK(file.faults.traffic(FileKind::log).syncs == needed);
     store->before_send({{}, 0});
     const auto later = store->save(message()).row;
-    store->claim({});
+    store->claim({}).messages;
     file.faults.reset_traffic();
     store->before_send({{later}, later});
     CHECK(file.faults.traffic(FileKind::log).syncs == needed);
@@ -141,7 +141,7 @@ TEST_CASE("faults: a full outbox syncs for the relaxed writer of another process
   relaxed.durability = satchel::Durability::relaxed;
   const auto other = Store::open(file.path, relaxed);
   other->save(message());
-  REQUIRE(store->claim({}).size() == 1);
+  REQUIRE(store->claim({}).messages.size() == 1);
   file.faults.reset_traffic();
   store->before_send({{1}, 1});
   CHECK(file.faults.traffic(FileKind::log).syncs == 1);
@@ -154,7 +154,7 @@ TEST_CASE("faults: a sync that fails before a hand-over keeps the messages back"
   store->save(message());
   REQUIRE(store->acquire());
   store->save(message());
-  store->claim({});
+  store->claim({}).messages;
   file.faults.fail(FileOp::sync, FileKind::log, SQLITE_IOERR_FSYNC);
   CHECK_THROWS_AS(store->before_send({{2}, 2}), satchel::StorageError);
   file.faults.reset_traffic();

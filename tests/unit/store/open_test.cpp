@@ -168,7 +168,7 @@ TEST_CASE("open: an older schema is brought up to date and keeps its messages") 
   CHECK(foreign.number("SELECT count(*) FROM sqlite_schema WHERE name IN ('satchel_counter', 'satchel_dead',"
                        " 'satchel_message_by_key')") == 3);
   REQUIRE(pending(*store) == std::vector{kept.row});
-  CHECK(store->claim({}).front().id == kept);
+  CHECK(store->claim({}).messages.front().id == kept);
   CHECK(store->counts().dead == 0);
 }
 

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#pragma GCC visibility push(default)
+
+namespace satchel {
+
+/// What to do with a message that does not fit.
+enum class WhenFull : std::uint8_t {
+  reject,       ///< the enqueue throws `QuotaExceeded`
+  drop_oldest,  ///< the oldest messages make room
+  drop_newest,  ///< the new message is dropped: the enqueue returns an id whose row is 0
+  drop_lowest,  ///< the oldest messages of the lowest priority make room; never those of a higher one than
+                ///< the new message's, which is dropped if there are no others
+};
+
+/// How much may wait in the file. Checked at every enqueue at a cost that does not depend on the backlog, and
+/// never exceeded, after a crash neither. Messages that are with a sink are not dropped. Plain SQL of others
+/// passes it by.
+struct Quota {
+  /// Limits of one priority. Need `Quota::exact`.
+  struct Share {
+    std::uint64_t messages = 0;  ///< 0: no limit of its own
+    std::uint64_t bytes = 0;     ///< the same
+  };
+
+  /// Messages that may wait; 0: no limit. Without `exact` the span of their ids counts, which is more when
+  /// messages in the middle are gone already: an old one that cannot be delivered makes it fill up early.
+  std::uint64_t messages = 0;
+  /// Bytes that may be used; 0: no limit. Without `exact` the pages of the file that are in use count, the
+  /// application's own tables included; with it topic, payload, key, content type and headers of the
+  /// messages.
+  std::uint64_t bytes = 0;
+  /// Bytes of the file system to keep free for others; 0: none. Nothing is dropped for it, since that would
+  /// not give anything back: beyond it the enqueue throws `QuotaExceeded`, or drops the new message with
+  /// `drop_newest` and `drop_lowest`.
+  std::uint64_t keep_free = 0;
+
+  WhenFull when_full = WhenFull::reject;
+
+  /// Counts exactly, by priority, in a table that each transaction with messages and each recording of
+  /// outcomes updates: about one page more of each. Switching it on counts once what is there.
+  bool exact = false;
+  Share urgent{};
+  Share normal{};
+  Share bulk{};
+};
+
+}  // namespace satchel
+
+#pragma GCC visibility pop
