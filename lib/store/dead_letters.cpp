@@ -24,16 +24,18 @@ bool revive(SQLite::Database& database, std::int64_t row) {
   const std::int64_t turned =
       Statement{database,
                 "UPDATE satchel_message SET (topic, payload, key, content_type, headers, priority, boot, "
-                "created, delay, ttl) ="
-                " (SELECT topic, payload, key, content_type, headers, priority, boot, created, delay, ttl"
+                "created, delay, ttl, retry, sequence) ="
+                " (SELECT topic, payload, key, content_type, headers, priority, boot, created, delay, ttl, "
+                "retry, sequence"
                 "  FROM satchel_dead WHERE id = ?1) WHERE id = ?1 AND topic = ''"}
           .bind(1, row)
           .run_and_count();
   if (turned == 0) {
     Statement{database,
               "INSERT INTO satchel_message(id, topic, payload, key, content_type, headers, priority, boot, "
-              "created, delay, ttl)"
-              " SELECT id, topic, payload, key, content_type, headers, priority, boot, created, delay, ttl"
+              "created, delay, ttl, retry, sequence)"
+              " SELECT id, topic, payload, key, content_type, headers, priority, boot, created, delay, ttl, "
+              "retry, sequence"
               " FROM satchel_dead WHERE id = ?1"}
         .bind(1, row)
         .run();

@@ -77,7 +77,10 @@ class Salvager {
     copy_pragmas(page_size);
     to_.exec("BEGIN IMMEDIATE");
     // Ours are made as we know them: their definitions may be damaged too.
-    for (const Migration& step : migrations()) to_.exec(step.sql);
+    const std::int64_t version = old_version();
+    for (const Migration& step : migrations()) {
+      if (step.version <= version) apply(to_, step);
+    }
     to_.exec("DELETE FROM satchel_state");
     to_.exec("DROP TRIGGER satchel_message_tombstone");
     const std::vector<Object> objects = read_objects();
@@ -88,6 +91,9 @@ class Salvager {
     if (!messages_found_ || !dead_found_) {
       salvage_.report.messages_whole = false;
       salvage_.report.end_unread = true;
+    }
+    for (const Migration& step : migrations()) {
+      if (step.version > version) apply(to_, step);
     }
     to_.exec("DROP TABLE satchel_state");
     copy_sequence();
@@ -103,6 +109,18 @@ class Salvager {
   }
 
  private:
+  /// The version as which the old tables are read: rows are copied by place, so that the number of columns
+  /// has to be the same.
+  std::int64_t old_version() {
+    const auto version = from_.number("SELECT value FROM satchel_state WHERE name = 'schema'");
+    if (version) return *version;
+    for (const char* sql : {"SELECT count(retry) FROM satchel_message WHERE id IS NULL",
+                            "SELECT count(retry) FROM satchel_dead WHERE id IS NULL"}) {
+      if (from_.number(sql)) return kSchemaVersion;
+    }
+    return 1;
+  }
+
   void copy_pragmas(std::size_t page_size) {
     to_.exec("PRAGMA journal_mode = OFF");
     to_.exec("PRAGMA synchronous = FULL");

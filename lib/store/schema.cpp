@@ -101,10 +101,61 @@ INSERT INTO satchel_state(name, value) VALUES
   ON CONFLICT(name) DO NOTHING;
 )sql";
 
-constexpr std::array<Migration, 1> kMigrations{{{1, kVersion1}}};
+constexpr std::array<AddedColumn, 4> kColumns2{{{"satchel_message", "retry", "TEXT"},
+                                                {"satchel_message", "sequence", "INTEGER"},
+                                                {"satchel_dead", "retry", "TEXT"},
+                                                {"satchel_dead", "sequence", "INTEGER"}}};
+
+// A message that uses none of the policies has an entry in none of the indexes. Within one boot the sum is
+// the order in which messages become due.
+constexpr const char* kVersion2 = R"sql(
+CREATE INDEX IF NOT EXISTS satchel_message_by_priority ON satchel_message(priority, id)
+  WHERE priority IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS satchel_message_by_delay ON satchel_message(boot, created + delay)
+  WHERE delay IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS satchel_dead_by_key ON satchel_dead(key) WHERE key IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS satchel_dropped(
+  reason INTEGER NOT NULL,
+  topic TEXT NOT NULL,
+  messages INTEGER NOT NULL,
+  unconfirmed INTEGER NOT NULL,
+  PRIMARY KEY(reason, topic)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array<Migration, 2> kMigrations{{{1, kVersion1}, {2, kVersion2, kColumns2}}};
 static_assert(kMigrations.back().version == kSchemaVersion);
 
+bool has_column(SQLite::Database& database, const AddedColumn& column) {
+  Statement found{database, "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2"};
+  return found.bind_text(1, column.table).bind_text(2, column.column).step();
+}
+
+void add(SQLite::Database& database, const AddedColumn& column) {
+  try {
+    database.exec(std::string{"ALTER TABLE "} + column.table + " ADD COLUMN " + column.column + " " +
+                  column.type);
+  } catch (const SQLite::Exception& failure) {
+    // Newer versions of SQLite look at all rows of a strict table then, and have no code of its own for one
+    // that breaks its rules.
+    const int code = failure.getErrorCode() & 0xff;
+    if (code != SQLITE_ERROR && code != SQLITE_CONSTRAINT) throw;
+    throw SQLite::Exception{std::string{"a row of "} + column.table + " breaks its rules: " + failure.what(),
+                            SQLITE_CORRUPT};
+  }
+}
+
 }  // namespace
+
+void apply(SQLite::Database& database, const Migration& step) {
+  for (const AddedColumn& column : step.columns) {
+    if (!has_column(database, column)) add(database, column);
+  }
+  database.exec(step.sql);
+}
 
 std::span<const Migration> migrations() noexcept { return kMigrations; }
 
@@ -125,7 +176,7 @@ std::string schema_damage(SQLite::Database& database) {
   const std::optional<SchemaVersion> found = read_schema_version(database);
   if (!found || found->version != kSchemaVersion) return {};
   SQLite::Database sound{":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE};
-  for (const Migration& step : kMigrations) sound.exec(step.sql);
+  for (const Migration& step : kMigrations) apply(sound, step);
   Statement expected{sound, "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"};
   while (expected.step()) {
     Statement real{database, "SELECT sql FROM sqlite_schema WHERE name = ?1"};
@@ -141,7 +192,7 @@ void migrate(SQLite::Database& database, std::span<const Migration> steps, std::
   const std::int64_t from = read_schema_version(database).value_or(SchemaVersion{}).version;
   if (steps.empty() || from >= steps.back().version) return;
   for (const Migration& step : steps) {
-    if (step.version > from) database.exec(step.sql);
+    if (step.version > from) apply(database, step);
   }
   Statement{database, "UPDATE satchel_state SET value = ?1 WHERE name = 'schema'"}
       .bind(1, steps.back().version)

@@ -11,20 +11,32 @@
 namespace satchel::store {
 
 /// The version that this code writes, and the oldest version whose code can work on such a file.
-inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaVersion = 2;
 inline constexpr std::int64_t kSchemaCompatible = 1;
 
 /// The greatest row id: ids stay exact as JSON numbers and doubles.
 inline constexpr std::int64_t kMaxRow = 4503599627370495;
 
+/// A column that a later version of the format has added at the end of a table. It can be NULL.
+struct AddedColumn {
+  const char* table;
+  const char* column;
+  const char* type;
+};
+
 /// One step of the file format. Steps only add: the firmware of the other A/B slot has to open the file too.
 struct Migration {
   std::int64_t version;
   const char* sql;
+  std::span<const AddedColumn> columns{};
 };
 
 /// All steps in ascending order.
 std::span<const Migration> migrations() noexcept;
+
+/// Runs one step: adds its columns that are not there yet, then runs its SQL. Adding a column reads the
+/// whole table. Throws `SQLite::Exception`; what SQLite finds wrong with the rows is an SQLITE_CORRUPT.
+void apply(SQLite::Database& database, const Migration& step);
 
 /// What the file says about its format.
 struct SchemaVersion {

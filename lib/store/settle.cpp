@@ -72,10 +72,11 @@ Settler::Settler(Connection& connection)
       bury_{connection.database(),
             "INSERT OR IGNORE INTO satchel_dead(id, identity, topic, payload, key, content_type, headers, "
             "priority, boot, created,"
-            " delay, ttl, reason, attempts, first_error, last_error, died_boot, died)"
+            " delay, ttl, retry, sequence, reason, attempts, first_error, last_error, died_boot, died)"
             " SELECT m.id, ?2, m.topic, m.payload, m.key, m.content_type, m.headers, m.priority, m.boot, "
             "m.created,"
-            " m.delay, m.ttl, ?3, ?4, coalesce(a.first_error, ?5), coalesce(?5, a.last_error), ?6, ?7"
+            " m.delay, m.ttl, m.retry, m.sequence, ?3, ?4, coalesce(a.first_error, ?5), coalesce(?5, "
+            "a.last_error), ?6, ?7"
             " FROM satchel_message m LEFT JOIN satchel_attempt a ON a.id = m.id WHERE m.id = ?1 AND m.topic "
             "<> ''"},
       sweep_{connection.database(),

@@ -44,7 +44,7 @@ TEST_CASE("claim: the plain query goes down the rowid, the keyed one down its in
   }
 }
 
-TEST_CASE("claim: no index is kept for a message without a key") {
+TEST_CASE("claim: no index is kept for a plain message") {
   const File file;
   const auto store = file.open();
   store->save(message());
@@ -53,8 +53,15 @@ TEST_CASE("claim: no index is kept for a message without a key") {
   CHECK(foreign.number(
             "SELECT count(*) FROM satchel_message INDEXED BY satchel_message_by_key WHERE key IS NOT NULL") ==
         1);
+  CHECK(foreign.number("SELECT count(*) FROM satchel_message INDEXED BY satchel_message_by_priority WHERE "
+                       "priority IS NOT NULL") == 0);
   CHECK(foreign.number(
-            "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'satchel_message'") == 1);
+            "SELECT count(*) FROM satchel_message INDEXED BY satchel_message_by_delay WHERE delay IS NOT "
+            "NULL") == 0);
+  CHECK(foreign.number("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = "
+                       "'satchel_message' AND sql LIKE '%WHERE % IS NOT NULL'") == 3);
+  CHECK(foreign.number(
+            "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'satchel_message'") == 3);
 }
 
 TEST_CASE("claim: no read stays open, so that a checkpoint can always finish") {

@@ -132,7 +132,7 @@ TEST_CASE("open: a newer schema is refused before anything is written, a compati
     Foreign foreign{file.path};
     foreign.exec(
         "CREATE TABLE satchel_state(name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
-        "INSERT INTO satchel_state VALUES ('schema', 9), ('schema_compatible', 2)");
+        "INSERT INTO satchel_state VALUES ('schema', 9), ('schema_compatible', 3)");
   }
   const std::string before = read_text(file.path);
   const auto error = error_of<satchel::SchemaTooNew>([&] { file.open(); });
@@ -176,11 +176,12 @@ TEST_CASE("open: migrations run in order from where the file stands, and a faili
   const File file;
   file.open();
   SQLite::Database database{file.path, SQLite::OPEN_READWRITE};
-  const std::vector<satchel::store::Migration> steps{{1, "CREATE TABLE must_not_run(x)"},
-                                                     {2, "CREATE TABLE second(x)"},
-                                                     {3, "ALTER TABLE second ADD COLUMN y"}};
+  const std::vector<satchel::store::Migration> steps{
+      {satchel::store::kSchemaVersion, "CREATE TABLE must_not_run(x)"},
+      {satchel::store::kSchemaVersion + 1, "CREATE TABLE second(x)"},
+      {satchel::store::kSchemaVersion + 2, "ALTER TABLE second ADD COLUMN y"}};
   satchel::store::migrate(database, steps, 1);
-  CHECK(satchel::store::read_schema_version(database)->version == 3);
+  CHECK(satchel::store::read_schema_version(database)->version == satchel::store::kSchemaVersion + 2);
   CHECK(satchel::store::read_schema_version(database)->compatible == 1);
   CHECK(database.execAndGet("SELECT count(*) FROM pragma_table_info('second')").getInt() == 2);
   CHECK_FALSE(database.tableExists("must_not_run"));

@@ -260,7 +260,7 @@ TEST_CASE("salvage: a damaged file of a newer satchel is for that one to salvage
   {
     Foreign shell{file.path};
     shell.database.exec(
-        "UPDATE satchel_state SET value = 2 WHERE name = 'schema'; PRAGMA wal_checkpoint(TRUNCATE)");
+        "UPDATE satchel_state SET value = 9 WHERE name = 'schema'; PRAGMA wal_checkpoint(TRUNCATE)");
   }
   file.damage_a_leaf();
   file.options.check_at_open = true;
