@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "base/fork.hpp"
+#include "base/trust_clock.hpp"
 #include "base/validate.hpp"
 #include "event/hooks.hpp"
 #include "outbox/answer.hpp"
@@ -28,7 +29,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kPatience{5000};
 
 Options completed(Options options) {
-  if (!options.clock) options.clock = system_clock();
+  options.clock = clock_of(options);
   validate(options);
   return options;
 }
