@@ -54,7 +54,7 @@ struct Message {
   std::optional<Priority> priority{};
   /// The message is not sent before this time has passed since the enqueue, by the same clocks as
   /// `expires_after`: time switched off may not count, then it comes late, never early. It takes its place in
-  /// the order of its key when it becomes due. 0 to 10 years.
+  /// the order of its key when it becomes due. 0 to 10 years, and less than `expires_after`.
   std::optional<std::chrono::milliseconds> not_before{};
   /// It takes the place of those pending messages of its key and topic that have not been sent yet: the last
   /// value wins. They are dropped, and counted, in the same transaction. Needs a key.

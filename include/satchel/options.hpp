@@ -208,10 +208,12 @@ struct Options {
 
   // ---- environment ----
 
-  /// The defaults with what the environment says instead. Each option above the ports, and `vfs`, has a
-  /// variable: the prefix and its name in upper case, `SATCHEL_BATCH_SIZE`. Durations end in `_SECONDS` and
+  /// The defaults with what the environment says instead. Each option above the ports but `topics`, and
+  /// `vfs`, has a variable: the prefix and its name in upper case, `SATCHEL_BATCH_SIZE`, what is part of
+  /// another with that one's name in front, `SATCHEL_QUOTA_URGENT_MESSAGES`. Durations end in `_SECONDS` and
   /// are decimal (`SATCHEL_POLLING_INTERVAL_SECONDS=0.25`), sizes are in bytes, truth values `true`, `false`,
-  /// `1` or `0`, durability is `full` or `relaxed`, a backoff is three (`SATCHEL_RETRY_BACKOFF_BASE_SECONDS`,
+  /// `1` or `0`, one of several is written as here (`relaxed`, `drop_oldest`), a backoff is three
+  /// (`SATCHEL_RETRY_BACKOFF_BASE_SECONDS`,
   /// `_FACTOR`, `_CAP_SECONDS`). `MAX_RETRY_COUNT` is another name of `MAX_ATTEMPTS`.
   ///
   /// Throws `InvalidOption`, which names variable, value and range, and for a variable with this prefix that

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
+#include <limits>
 #include <vector>
 
 namespace satchel {
@@ -21,6 +22,7 @@ namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
 
 // 2026-11-01: no device runs this release earlier.
 constexpr WallTime kRelease{milliseconds{1'793'491'200'000}};
@@ -29,7 +31,7 @@ microseconds read(clockid_t clock) noexcept {
   timespec time{};
   clock_gettime(clock, &time);
   return std::chrono::seconds{time.tv_sec} +
-         std::chrono::duration_cast<microseconds>(std::chrono::nanoseconds{time.tv_nsec});
+         std::chrono::duration_cast<microseconds>(nanoseconds{time.tv_nsec});
 }
 
 bool synchronised() noexcept {
@@ -60,10 +62,13 @@ class BootTimer {
   explicit BootTimer(BootTime until) noexcept
       : descriptor_{timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)} {
     const auto since_boot = std::max(until.time_since_epoch(), microseconds{1});
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_boot);
+    // Where time_t has 32 bits, what lies beyond it would be a time long ago.
+    const auto latest = std::chrono::seconds{std::numeric_limits<time_t>::max()};
+    const auto seconds = std::min(std::chrono::duration_cast<std::chrono::seconds>(since_boot), latest);
+    const auto rest = std::min<microseconds>(since_boot - seconds, microseconds{999'999});
     itimerspec time{};
-    time.it_value.tv_sec = seconds.count();
-    time.it_value.tv_nsec = std::chrono::nanoseconds{since_boot - seconds}.count();
+    time.it_value.tv_sec = static_cast<time_t>(seconds.count());
+    time.it_value.tv_nsec = static_cast<long>(nanoseconds{rest}.count());
     if (descriptor_ != -1) timerfd_settime(descriptor_, TFD_TIMER_ABSTIME, &time, nullptr);
   }
   ~BootTimer() {

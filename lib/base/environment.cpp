@@ -148,6 +148,19 @@ class Reader {
   void choice(const char* option, OnDamage& value) {
     choose<OnDamage, 2>(option, value, {{{"salvage", OnDamage::salvage}, {"refuse", OnDamage::refuse}}});
   }
+  void choice(const char* option, DeadKey& value) {
+    choose<DeadKey, 2>(option, value, {{{"release", DeadKey::release}, {"block", DeadKey::block}}});
+  }
+  void choice(const char* option, OnRestore& value) {
+    choose<OnRestore, 2>(option, value, {{{"renew", OnRestore::renew}, {"keep", OnRestore::keep}}});
+  }
+  void choice(const char* option, WhenFull& value) {
+    choose(option, value,
+           {{{"reject", WhenFull::reject},
+             {"drop_oldest", WhenFull::drop_oldest},
+             {"drop_newest", WhenFull::drop_newest},
+             {"drop_lowest", WhenFull::drop_lowest}}});
+  }
   void choice(const char* option, std::string& value) {
     if (auto variable = take(upper(option))) value = std::move(variable->value);
   }

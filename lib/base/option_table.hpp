@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Every option whose value one can write down, with its range: the one list that checking and the environment
-// go by.
+// Every option whose value one can write down in one line, with its range: the one list that checking and the
+// environment go by.
 #pragma once
 
 #include <satchel/options.hpp>
@@ -27,6 +27,7 @@ void for_each_option(OptionsType& options, Visitor& visitor) {
   constexpr milliseconds kDay = std::chrono::days{1};
   constexpr Bytes kMiB = 1ULL << 20U;
   constexpr Bytes kGiB = 1ULL << 30U;
+  constexpr Bytes kMaxCount = std::numeric_limits<std::int64_t>::max();
 
   visitor.choice("durability", options.durability);
   visitor.choice("external_writers", options.external_writers);
@@ -42,6 +43,11 @@ void for_each_option(OptionsType& options, Visitor& visitor) {
   visitor.range("blocked_probe", options.blocked_probe, kTick, 30 * kDay);
   visitor.range("stable_after", options.stable_after, kNone, kDay);
   visitor.range("claim_timeout", options.claim_timeout, kTick, kDay);
+  visitor.choice("dead_key", options.dead_key);
+  visitor.range("bulk_share", options.bulk_share, Bytes{0}, Bytes{1'000'000});
+  visitor.range("drain_jitter", options.drain_jitter, kNone, kDay);
+  visitor.choice("announce_topic", options.announce_topic);
+  visitor.choice("on_restore", options.on_restore);
   visitor.choice("device_id", options.device_id);
   visitor.choice("on_damage", options.on_damage);
   visitor.choice("check_at_open", options.check_at_open);
@@ -53,8 +59,18 @@ void for_each_option(OptionsType& options, Visitor& visitor) {
   visitor.range("max_header_bytes", options.max_header_bytes, Bytes{0}, kMiB);
   visitor.range("max_transaction_messages", options.max_transaction_messages, Bytes{1}, Bytes{10'000'000});
   visitor.range("max_event_depth", options.max_event_depth, Bytes{1}, Bytes{1000});
-  visitor.range_or_zero("max_file_bytes", options.max_file_bytes, Bytes{65'536},
-                        Bytes{std::numeric_limits<std::int64_t>::max()});
+  visitor.range("quota.messages", options.quota.messages, Bytes{0}, kMaxCount);
+  visitor.range("quota.bytes", options.quota.bytes, Bytes{0}, kMaxCount);
+  visitor.range("quota.keep_free", options.quota.keep_free, Bytes{0}, kMaxCount);
+  visitor.choice("quota.when_full", options.quota.when_full);
+  visitor.choice("quota.exact", options.quota.exact);
+  visitor.range("quota.urgent.messages", options.quota.urgent.messages, Bytes{0}, kMaxCount);
+  visitor.range("quota.urgent.bytes", options.quota.urgent.bytes, Bytes{0}, kMaxCount);
+  visitor.range("quota.normal.messages", options.quota.normal.messages, Bytes{0}, kMaxCount);
+  visitor.range("quota.normal.bytes", options.quota.normal.bytes, Bytes{0}, kMaxCount);
+  visitor.range("quota.bulk.messages", options.quota.bulk.messages, Bytes{0}, kMaxCount);
+  visitor.range("quota.bulk.bytes", options.quota.bulk.bytes, Bytes{0}, kMaxCount);
+  visitor.range_or_zero("max_file_bytes", options.max_file_bytes, Bytes{65'536}, kMaxCount);
   visitor.choice("reserve", options.reserve);
   visitor.range("busy_timeout", options.busy_timeout, kNone, 600 * kSecond);
   visitor.range("gate_report_after", options.gate_report_after, kTick, kHour);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "base/validate.hpp"
 
-#include "base/option_table.hpp"
+#include "base/ranges.hpp"
+#include "base/retry.hpp"
 
 #include <satchel/error.hpp>
 
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
 
 namespace satchel {
@@ -23,53 +23,6 @@ constexpr std::size_t kMaxTopicBytes = 65'535;
 constexpr std::size_t kMaxKeyBytes = 1024;
 constexpr std::size_t kMaxContentTypeBytes = 256;
 constexpr std::size_t kMaxHeaderNameBytes = 128;
-
-// ---- options ----
-
-// Throws for the first option out of its range.
-struct Checker {
-  template <class Value, class Bound>
-  static void range(const char* name, Value value, Bound low, Bound high) {
-    if (value >= low && value <= high) return;
-    throw InvalidOption{"open", fmt::format("{} is {}", name, value),
-                        fmt::format("from {} to {}", low, high)};
-  }
-
-  static void range(const char* name, milliseconds value, milliseconds low, milliseconds high) {
-    if (value >= low && value <= high) return;
-    throw InvalidOption{"open", fmt::format("{} is {} ms", name, value.count()),
-                        fmt::format("from {} to {} ms", low.count(), high.count())};
-  }
-
-  static void range_or_zero(const char* name, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
-    if (value != 0) range(name, value, low, high);
-  }
-
-  static void power_of_two(const char* name, std::size_t value, std::uint64_t low, std::uint64_t high) {
-    if (value >= low && value <= high && std::has_single_bit(value)) return;
-    throw InvalidOption{"open", fmt::format("{} is {}", name, value),
-                        fmt::format("a power of two from {} to {}", low, high)};
-  }
-
-  template <class Value>
-  static void choice(const char* /*name*/, const Value& /*value*/) {}
-};
-
-// A reserve is as large as other options say.
-void check_reserve(const Options& options) {
-  if (!options.reserve) return;
-  constexpr std::uint64_t kMost = 800ULL << 20U;
-  if (options.max_file_bytes == 0 || options.max_file_bytes > kMost) {
-    throw InvalidOption{"open", fmt::format("reserve with max_file_bytes {}", options.max_file_bytes),
-                        fmt::format("a reserve needs max_file_bytes from 65536 to {}", kMost)};
-  }
-  // A dead letter is a message written once more, and the pages that it comes from change, too.
-  constexpr std::uint64_t kRest = 512ULL << 10U;
-  const std::uint64_t least = 2 * (options.max_payload_bytes + options.max_header_bytes) + kRest;
-  if (options.max_wal_bytes >= least) return;
-  throw InvalidOption{"open", fmt::format("reserve with max_wal_bytes {}", options.max_wal_bytes),
-                      fmt::format("at least {}, or lower max_payload_bytes: one message has to fit", least)};
-}
 
 // ---- messages ----
 
@@ -150,6 +103,32 @@ void check_text(const char* what, std::string_view text, std::size_t limit) {
   if (!is_utf8(text)) refuse(fmt::format("a {} that is not UTF-8", what), "encode it");
 }
 
+void insist(std::optional<Fault> fault) {
+  if (fault) refuse(std::move(fault->problem), std::move(fault->range));
+}
+
+// After what the rules fill in: they may contradict what the message says itself.
+void check_policies(const Message& message) {
+  if (message.expires_after &&
+      (*message.expires_after <= milliseconds{0} || *message.expires_after > days{36'525})) {
+    refuse(fmt::format("expires_after is {} ms", message.expires_after->count()), "from 1 ms to 100 years");
+  }
+  if (message.not_before && (*message.not_before < milliseconds{0} || *message.not_before > days{3653})) {
+    refuse(fmt::format("not_before is {} ms", message.not_before->count()), "from 0 ms to 10 years");
+  }
+  if (message.not_before && message.expires_after && *message.not_before >= *message.expires_after) {
+    refuse(fmt::format("not_before is {} ms and expires_after {} ms", message.not_before->count(),
+                       message.expires_after->count()),
+           "not_before has to be the shorter: the message would expire before it may be sent");
+  }
+  if (message.priority && static_cast<unsigned>(*message.priority) > static_cast<unsigned>(Priority::bulk)) {
+    refuse(fmt::format("priority is {}", static_cast<unsigned>(*message.priority)), "normal, urgent or bulk");
+  }
+  if (message.coalesce.value_or(false) && message.key.empty())
+    refuse("coalesce without a key", "give the message a key: it takes the place of those of its key");
+  if (message.retry) insist(fault_of("retry.", *message.retry));
+}
+
 // ---- UTF-8 ----
 
 // Length of the well-formed sequence at the front; 0: there is none.
@@ -190,28 +169,36 @@ std::string topic_fault(std::string_view topic) {
   return {};
 }
 
-void validate(const Options& options) {
-  Checker checker;
-  for_each_option(options, checker);
-  check_reserve(options);
+std::string filter_fault(std::string_view filter) {
+  if (filter.empty()) return "empty";
+  if (filter.size() > kMaxTopicBytes) return fmt::format("{} bytes long", filter.size());
+  if (filter.find('\0') != std::string_view::npos || has_control(filter))
+    return "a text with a NUL or another control character";
+  if (!is_utf8(filter)) return "no UTF-8";
+  std::string_view rest = filter;
+  while (true) {
+    const std::string_view level = rest.substr(0, rest.find('/'));
+    const bool last = level.size() == rest.size();
+    const bool wild = level.find_first_of("+#") != std::string_view::npos;
+    if (wild && level.size() > 1) return fmt::format("'{}', where a wildcard is a part of a level", filter);
+    if (level == "#" && !last) return fmt::format("'{}', where # is not at the end", filter);
+    if (last) return {};
+    rest.remove_prefix(level.size() + 1);
+  }
 }
 
 Message validated(const Message& message, const Options& options) {
-  if (std::string fault = topic_fault(message.topic); !fault.empty()) {
-    refuse(std::move(fault), "1 to 65,535 bytes of UTF-8 without NUL, control characters, + and #");
-  }
+  if (std::string fault = topic_fault(message.topic); !fault.empty()) refuse(std::move(fault), kTopicRange);
   if (message.payload.size() > options.max_payload_bytes) {
     refuse(fmt::format("a payload of {} bytes for '{}'", message.payload.size(), message.topic),
            fmt::format("at most {} (max_payload_bytes)", options.max_payload_bytes));
   }
   check_text("key", message.key, kMaxKeyBytes);
   check_text("content type", message.content_type, kMaxContentTypeBytes);
-  if (message.expires_after &&
-      (*message.expires_after <= milliseconds{0} || *message.expires_after > days{36'525})) {
-    refuse(fmt::format("expires_after is {} ms", message.expires_after->count()), "from 1 ms to 100 years");
-  }
-  Message kept = message;
-  kept.headers = validated_headers(message, options);
+  std::vector<Header> headers = validated_headers(message, options);
+  Message kept = with_rules(message, options);
+  kept.headers = std::move(headers);
+  check_policies(kept);
   return kept;
 }
 

@@ -111,6 +111,11 @@ TEST_CASE("environment: every option has its variable") {
       {"SATCHEL_BLOCKED_PROBE_SECONDS", "30"},
       {"SATCHEL_STABLE_AFTER_SECONDS", "5"},
       {"SATCHEL_CLAIM_TIMEOUT_SECONDS", "12.5"},
+      {"SATCHEL_DEAD_KEY", "block"},
+      {"SATCHEL_BULK_SHARE", "3"},
+      {"SATCHEL_DRAIN_JITTER_SECONDS", "600"},
+      {"SATCHEL_ANNOUNCE_TOPIC", "device/losses"},
+      {"SATCHEL_ON_RESTORE", "keep"},
       {"SATCHEL_DEVICE_ID", "unit 7"},
       {"SATCHEL_WINDOW", "50"},
       {"SATCHEL_WINDOW_BYTES", "1000"},
@@ -119,6 +124,17 @@ TEST_CASE("environment: every option has its variable") {
       {"SATCHEL_MAX_HEADER_BYTES", "80"},
       {"SATCHEL_MAX_TRANSACTION_MESSAGES", "90"},
       {"SATCHEL_MAX_EVENT_DEPTH", "8"},
+      {"SATCHEL_QUOTA_MESSAGES", "1000000"},
+      {"SATCHEL_QUOTA_BYTES", "1000001"},
+      {"SATCHEL_QUOTA_KEEP_FREE", "1000002"},
+      {"SATCHEL_QUOTA_WHEN_FULL", "drop_lowest"},
+      {"SATCHEL_QUOTA_EXACT", "true"},
+      {"SATCHEL_QUOTA_URGENT_MESSAGES", "1000003"},
+      {"SATCHEL_QUOTA_URGENT_BYTES", "1000004"},
+      {"SATCHEL_QUOTA_NORMAL_MESSAGES", "1000005"},
+      {"SATCHEL_QUOTA_NORMAL_BYTES", "1000006"},
+      {"SATCHEL_QUOTA_BULK_MESSAGES", "1000007"},
+      {"SATCHEL_QUOTA_BULK_BYTES", "1000008"},
       {"SATCHEL_MAX_FILE_BYTES", "65536"},
       {"SATCHEL_BUSY_TIMEOUT_SECONDS", "0"},
       {"SATCHEL_GATE_REPORT_AFTER_SECONDS", "0.001"},
@@ -153,6 +169,11 @@ TEST_CASE("environment: every option has its variable") {
   CHECK(options.claim_timeout == milliseconds{12'500});
   CHECK(options.async_full == AsyncFull::drop);
   CHECK(options.max_wal_bytes == 655'360);
+  CHECK(options.dead_key == DeadKey::block);
+  CHECK(options.on_restore == OnRestore::keep);
+  CHECK(options.drain_jitter == std::chrono::minutes{10});
+  CHECK(options.quota.when_full == WhenFull::drop_lowest);
+  CHECK(options.quota.urgent.bytes == 1'000'004);
 }
 
 TEST_CASE("environment: the names of the plugin with their own values") {
@@ -170,6 +191,10 @@ TEST_CASE("environment: a value that is not valid names variable, value and rang
   CHECK(error_of("SATCHEL_RETRY_BACKOFF_FACTOR", "0.5") ==
         "SATCHEL_RETRY_BACKOFF_FACTOR is '0.5' (a decimal number from 1 to 100)");
   CHECK(error_of("SATCHEL_DURABILITY", "Full") == "SATCHEL_DURABILITY is 'Full' (one of full, relaxed)");
+  CHECK(error_of("SATCHEL_DEAD_KEY", "keep") == "SATCHEL_DEAD_KEY is 'keep' (one of release, block)");
+  CHECK(error_of("SATCHEL_ON_RESTORE", "") == "SATCHEL_ON_RESTORE is '' (one of renew, keep)");
+  CHECK(error_of("SATCHEL_QUOTA_WHEN_FULL", "drop") ==
+        "SATCHEL_QUOTA_WHEN_FULL is 'drop' (one of reject, drop_oldest, drop_newest, drop_lowest)");
   CHECK(error_of("SATCHEL_EXTERNAL_WRITERS", "yes") ==
         "SATCHEL_EXTERNAL_WRITERS is 'yes' (one of true, false, 1, 0)");
   CHECK(error_of("SATCHEL_PAGE_SIZE", "5000") ==
@@ -229,6 +254,8 @@ TEST_CASE("environment: options that contradict one another are an error") {
         "retry_backoff.cap is 300000 ms (from 1000000 to 2592000000 ms)");
   CHECK(error_of({{"SATCHEL_CHECKPOINT_BYTES", "65536"}, {"SATCHEL_MAX_WAL_BYTES", "65535"}}) ==
         "SATCHEL_MAX_WAL_BYTES is '65535' (a whole number from 65536 to 4294967296)");
+  CHECK(error_of("SATCHEL_QUOTA_BULK_MESSAGES", "5").find("without quota.exact") != std::string::npos);
+  CHECK(error_of("SATCHEL_ANNOUNCE_TOPIC", "a/#").find("announce_topic is the topic 'a/#'") == 0);
 }
 
 TEST_CASE("environment: it is laid over the options that are given, with the prefix that is given") {
