@@ -1,103 +1,163 @@
 // SPDX-License-Identifier: MIT
 //
-// How fast a backlog drains from disk to a broker on this machine, beside a publisher that stores nothing.
-// Both run in turns in one run; the ratio is the figure to look at. Usage: bench-drain [MESSAGES
-// [REPETITIONS]]
+// How fast a backlog goes from disk to a broker, beside publishers that store nothing and beside other ways
+// of storing. The ratio within one run is the figure to look at.
 #include "bench/bare_publisher.hpp"
+#include "bench/delay_proxy.hpp"
+#include "bench/figures.hpp"
+#include "bench/mosquitto_bridge.hpp"
+#include "bench/naive_outbox.hpp"
+#include "bench/outboxes.hpp"
+#include "bench/slow_disk.hpp"
 #include "support/broker.hpp"
 #include "support/temp_dir.hpp"
 
-#include <satchel/satchel.hpp>
-
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <chrono>
-#include <condition_variable>
-#include <cstdlib>
-#include <memory>
-#include <mutex>
-#include <string>
-#include <vector>
-
 namespace {
 
-using support::BarePublisher;
+using bench::BarePublisher;
+using bench::Figures;
+using bench::Meter;
 using support::Broker;
+using support::TempDir;
 
-/// Told of every recorded delivery; lets a thread wait for a number of them.
-class Count final : public satchel::Observer {
- public:
-  void delivered(const satchel::MessageId&, int) noexcept override {
-    const std::lock_guard lock{mutex_};
-    if (++count_ == wanted_) reached_.notify_all();
-  }
-  void wait(std::size_t wanted) {
-    std::unique_lock lock{mutex_};
-    wanted_ = wanted;
-    reached_.wait(lock, [&] { return count_ >= wanted_; });
-  }
+constexpr std::chrono::milliseconds kOneWay{25};
 
- private:
-  std::mutex mutex_;
-  std::condition_variable reached_;
-  std::size_t count_ = 0;
-  std::size_t wanted_ = 0;
-};
-
-double drain(std::uint16_t port, std::size_t messages, const std::string& payload, std::size_t window) {
-  const support::TempDir directory;
-  auto count = std::make_shared<Count>();
-  satchel::Options options;
+/// A backlog from disk through an MQTT sink.
+Figures satchel_drain(std::uint16_t port, std::size_t messages, const std::string& payload,
+                      std::size_t window, const std::string& vfs = {}) {
+  const TempDir directory;
+  auto count = std::make_shared<bench::Count>();
+  satchel::Options options = bench::with_window(window);
   options.observer = count;
-  options.window = window;
-  options.window_bytes = 64U << 20U;
-  options.max_unsettled = std::max<std::size_t>(200, 2 * window);
+  options.vfs = vfs;
   satchel::Outbox outbox{directory.path() + "/bench.db", options};
-  for (std::size_t done = 0; done < messages;) {
-    satchel::Transaction tx = outbox.begin();
-    for (int each = 0; each < 1000 && done < messages; ++each, ++done) {
-      tx.enqueue({.topic = "bench", .payload = payload});
-    }
-    tx.commit();
-  }
+  bench::enqueue(outbox, messages, payload);
   outbox.attach(satchel::MqttSink{{.host = "127.0.0.1", .port = port, .window = window}});
-  const auto start = std::chrono::steady_clock::now();
+  const Meter meter;
   outbox.start();
   count->wait(messages);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  Figures figures = meter.each(static_cast<double>(messages));
   outbox.stop(std::chrono::seconds{10});
-  return seconds;
+  return figures;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+Figures bare_drain(std::uint16_t port, std::size_t messages, const std::string& payload, std::size_t window) {
+  BarePublisher publisher{port};
+  const Meter meter;
+  publisher.drain(messages, payload, window);
+  return meter.each(static_cast<double>(messages));
+}
+
+Figures naive_drain(std::uint16_t port, std::size_t messages, const std::string& payload,
+                    const std::string& vfs = {}) {
+  const TempDir directory;
+  bench::NaiveOutbox outbox{directory.path() + "/naive.db", {.vfs = vfs}};
+  outbox.enqueue(messages, payload);
+  BarePublisher publisher{port};
+  const Meter meter;
+  outbox.drain(publisher);
+  return meter.each(static_cast<double>(messages));
+}
+
+/// Once the line is full: how near the rate comes to the most that a window allows at a round trip.
+Figures of_the_window(double seconds, std::size_t messages, std::size_t window) {
+  const double rate = static_cast<double>(messages) / seconds;
+  const double most = static_cast<double>(window) / (2 * std::chrono::duration<double>{kOneWay}.count());
+  return {{"rate", rate}, {"of_window_over_round_trip", rate / most}};
+}
+
+Figures bare_line(std::uint16_t port, std::size_t messages, std::size_t window) {
+  BarePublisher publisher{port};
+  const double seconds = publisher.drain(messages, std::string(100, 'x'), window, 2 * window);
+  return of_the_window(seconds, messages - 2 * window, window);
+}
+
+Figures satchel_line(std::uint16_t port, std::size_t messages, std::size_t window) {
+  const TempDir directory;
+  auto count = std::make_shared<bench::Count>();
+  satchel::Options options = bench::with_window(window);
+  options.observer = count;
+  satchel::Outbox outbox{directory.path() + "/bench.db", options};
+  bench::enqueue(outbox, messages, std::string(100, 'x'));
+  outbox.attach(satchel::MqttSink{{.host = "127.0.0.1", .port = port, .window = window}});
+  count->mark(2 * window);
+  outbox.start();
+  count->wait(messages);
+  const double seconds = count->seconds_since_mark();
+  outbox.stop(std::chrono::seconds{10});
+  return of_the_window(seconds, messages - 2 * window, window);
+}
+
+void sizes_and_windows(const bench::Program& program, std::uint16_t port) {
+  struct Row {
+    std::size_t bytes;
+    std::size_t window;
+    double at_least;  // of the bare publisher; 0: not demanded
+  };
+  for (const Row& row : {Row{100, 100, 0.95}, Row{1024, 100, 0.85}, Row{16'384, 100, 0.6}, Row{100, 1, 0},
+                         Row{100, 20, 0}, Row{100, 1000, 0}}) {
+    std::size_t messages = program.sized(50'000, 5'000);
+    if (row.bytes > 10'000 || row.window == 1) messages /= 5;
+    const std::string payload(row.bytes, 'x');
+    const std::vector<bench::Variant> variants{
+        {"bare publisher", [&] { return bare_drain(port, messages, payload, row.window); }},
+        {"satchel", [&] { return satchel_drain(port, messages, payload, row.window); }}};
+    const std::string name =
+        "MQTT, " + bench::size_name(row.bytes) + ", window " + std::to_string(row.window);
+    if (row.at_least > 0) {
+      program.row(name, variants, {{"satchel", "rate", "bare publisher", row.at_least}});
+    } else {
+      program.row(name, variants);
+    }
+  }
+}
+
+/// What others do about the same: one message at a time with two updates each, or a broker of one's own that
+/// keeps its queue in memory and saves it now and then.
+void other_ways(const bench::Program& program, std::uint16_t port) {
+  const std::string payload(100, 'x');
+  const std::size_t few = program.sized<std::size_t>(2'000, 200);
+  const std::size_t many = program.sized<std::size_t>(20'000, 2'000);
+  program.row("MQTT, 100 B, stored first",
+              {{"naive outbox", [&] { return naive_drain(port, few, payload); }},
+               {"mosquitto as a bridge", [&] { return bench::MosquittoBridge{port}.drain(many, payload); }},
+               {"satchel", [&] { return satchel_drain(port, many, payload, 100); }}});
+}
+
+void slow_disk(const bench::Program& program, std::uint16_t port) {
+  const bench::SlowDisk disk{std::chrono::milliseconds{5}};
+  const std::string payload(100, 'x');
+  const std::size_t messages = program.sized<std::size_t>(20'000, 2'000);
+  const std::size_t few = program.sized<std::size_t>(200, 40);
+  program.row("MQTT, 100 B, window 100, fsync of 5 ms",
+              {{"satchel, fast disk", [&] { return satchel_drain(port, messages, payload, 100); }},
+               {"satchel", [&] { return satchel_drain(port, messages, payload, 100, disk.name()); }}},
+              {{"satchel", "rate", "satchel, fast disk", 1 / 1.3}});
+  program.row("naive outbox, 100 B, fsync of 5 ms",
+              {{"naive outbox, fast disk", [&] { return naive_drain(port, few, payload); }},
+               {"naive outbox", [&] { return naive_drain(port, few, payload, disk.name()); }}});
+}
+
+void long_line(const bench::Program& program, std::uint16_t broker) {
+  const bench::DelayProxy line{broker, kOneWay};
+  for (const std::size_t window : {std::size_t{20}, std::size_t{100}, std::size_t{1000}}) {
+    const std::size_t messages = window * program.sized<std::size_t>(60, 12);
+    program.row("MQTT, 100 B, window " + std::to_string(window) + ", round trip 50 ms",
+                {{"bare publisher", [&] { return bare_line(line.port(), messages, window); }},
+                 {"satchel", [&] { return satchel_line(line.port(), messages, window); }}},
+                {{"satchel", "of_window_over_round_trip", "", 0.95}});
+  }
 }
 
 }  // namespace
 
-int main(int count, char** arguments) {
-  const std::size_t messages = count > 1 ? std::stoul(arguments[1]) : 100'000;
-  const int repetitions = count > 2 ? std::stoi(arguments[2]) : 5;
-  Broker broker;
-  fmt::print(
-      "| payload | window | bare publisher, messages/s | satchel from disk, messages/s | ratio (range) "
-      "|\n|---|---|---|---|---|\n");
-  for (const std::size_t size : {std::size_t{100}, std::size_t{1024}, std::size_t{16'384}}) {
-    const std::size_t total = size > 10'000 ? messages / 10 : messages;
-    const std::string payload(size, 'x');
-    std::vector<double> bare;
-    std::vector<double> ours;
-    std::vector<double> ratios;
-    for (int repetition = 0; repetition < repetitions; ++repetition) {
-      bare.push_back(static_cast<double>(total) / BarePublisher::run(broker.port(), total, payload, 100));
-      ours.push_back(static_cast<double>(total) / drain(broker.port(), total, payload, 100));
-      ratios.push_back(ours.back() / bare.back());
-    }
-    fmt::print("| {} B | 100 | {:.0f} | {:.0f} | {:.2f} ({:.2f} to {:.2f}) |\n", size, median(bare),
-               median(ours), median(ratios), *std::min_element(ratios.begin(), ratios.end()),
-               *std::max_element(ratios.begin(), ratios.end()));
-  }
-  return EXIT_SUCCESS;
+int main(int count, char** words) {
+  return bench::guarded([&] {
+    const bench::Program program{"drain", count, words};
+    const Broker broker;
+    sizes_and_windows(program, broker.port());
+    other_ways(program, broker.port());
+    slow_disk(program, broker.port());
+    long_line(program, broker.port());
+  });
 }

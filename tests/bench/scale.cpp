@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+//
+// What a backlog costs: opening, enqueueing, claiming and settling, asking for the status, and memory, with
+// few messages pending and with very many.
+#include "bench/bare_database.hpp"
+#include "bench/figures.hpp"
+#include "bench/outboxes.hpp"
+#include "support/temp_dir.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+namespace {
+
+using bench::Figures;
+
+/// Plain SQL makes a backlog faster than one enqueue after the other, of the same rows. They are in the
+/// database file then, not in its log.
+void fill(const std::string& path, std::size_t messages) {
+  for (const char* tail : {"", "-wal", "-shm", "-relay"}) std::filesystem::remove(path + tail);
+  satchel::Outbox outbox{path};
+  constexpr std::size_t kEach = 100'000;
+  for (std::size_t done = 0; done < messages; done += kEach) {
+    auto tx = outbox.begin();
+    tx.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+        " INSERT INTO satchel_message(topic, payload, boot, created)"
+        " SELECT 'plant/boiler/temperature', printf('%.*c', 100, 'x'), 1, 1 FROM n",
+        static_cast<std::int64_t>(std::min(kEach, messages - done)));
+    tx.commit();
+  }
+  bench::BareDatabase{path, {}}.run("PRAGMA wal_checkpoint(PASSIVE)");
+}
+
+double microseconds_each(const bench::Meter& meter, std::size_t count) {
+  return meter.seconds() * 1e6 / static_cast<double>(count);
+}
+
+/// With so many pending in the file; some of them are delivered.
+Figures backlog(const std::string& path) {
+  Figures figures;
+  auto count = std::make_shared<bench::Count>();
+  satchel::Options options;
+  options.observer = count;
+  std::optional<satchel::Outbox> outbox;
+  {
+    const bench::Meter meter;
+    outbox.emplace(path, options);
+    figures.emplace_back("open_ms", meter.seconds() * 1e3);
+  }
+  constexpr std::size_t kOwn = 50;
+  {
+    const bench::Meter meter;
+    bench::enqueue(*outbox, kOwn, std::string(100, 'x'), 1);
+    figures.emplace_back("enqueue_us", microseconds_each(meter, kOwn));
+  }
+  {
+    const bench::Meter meter;
+    outbox->status();
+    figures.emplace_back("status_us", meter.seconds() * 1e6);
+  }
+  outbox->attach(bench::NullSink{});
+  // The first rounds find nothing in the page cache.
+  while (count->count() < 200) outbox->run_once();
+  constexpr std::size_t kDrained = 700;
+  const double cpu = bench::cpu_seconds();
+  const bench::Meter meter;
+  const std::size_t from = count->count();
+  while (count->count() < from + kDrained) outbox->run_once();
+  const std::size_t drained = count->count() - from;
+  figures.insert(figures.begin(), {"drain_us", microseconds_each(meter, drained)});
+  figures.emplace_back("drain_cpu_us", (bench::cpu_seconds() - cpu) * 1e6 / static_cast<double>(drained));
+  outbox->stop(std::chrono::seconds{10});
+  return figures;
+}
+
+/// To the last message, and then until the file has given back what it can.
+Figures whole_drain(const std::string& path, std::size_t messages) {
+  auto count = std::make_shared<bench::Count>();
+  satchel::Options options;
+  options.observer = count;
+  satchel::Outbox outbox{path, options};
+  const auto size = [&] { return static_cast<double>(std::filesystem::file_size(path)) / 1e6; };
+  const double before = size();
+  outbox.attach(bench::NullSink{});
+  double longest = 0;
+  const bench::Meter meter;
+  while (count->count() < messages) {
+    const bench::Meter round;
+    outbox.run_once();
+    longest = std::max(longest, round.seconds());
+  }
+  Figures figures{{"drain_us", microseconds_each(meter, messages)},
+                  {"longest_round_ms", longest * 1e3},
+                  {"file_MB_before", before}};
+  outbox.stop(std::chrono::seconds{10});
+  figures.emplace_back("file_MB_after", size());
+  return figures;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  return bench::guarded([&] {
+    const bench::Program program{"scale", count, words};
+    const support::TempDir directory;
+    struct Size {
+      std::size_t pending;
+      const char* name;
+    };
+    std::vector<Size> sizes{{1'000, "1 k"}, {100'000, "100 k"}};
+    if (!program.quick())
+      sizes.insert(sizes.end(), {{1'000'000, "1 M"}, {5'000'000, "5 M"}, {10'000'000, "10 M"}});
+    std::vector<bench::Variant> variants;
+    for (const Size& size : sizes) {
+      const std::string path = directory.path() + "/" + std::to_string(size.pending) + ".db";
+      fill(path, size.pending);
+      // Each measurement takes a few: the copy of the small one is always whole.
+      variants.push_back({size.name, [path, size] {
+                            if (size.pending > 1'000) return backlog(path);
+                            const std::string copy = path + "-copy.db";
+                            fill(copy, size.pending);
+                            return backlog(copy);
+                          }});
+    }
+    const std::string large = program.sized("5 M", "100 k");
+    program.row("pending messages of 100 B", variants,
+                {{large, "drain_us", "1 k", 0, 2}, {large, "open_ms", "", 0, 5}});
+    const std::size_t all = program.sized<std::size_t>(1'000'000, 20'000);
+    const auto drained = [&] {
+      const std::string path = directory.path() + "/all.db";
+      fill(path, all);
+      return whole_drain(path, all);
+    };
+    program.row("drained to the last, " + std::to_string(all) + " messages", {{"satchel", drained}}, {},
+                program.sized(3, 1));
+  });
+}
