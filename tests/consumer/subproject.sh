@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# subproject.sh SOURCE: a parent project that takes satchel in as a subproject builds and runs.
+# subproject.sh SOURCE static|shared: a parent project that takes satchel in as a subproject builds and runs.
 set -euo pipefail
 
-source=$1
+source=$1 kind=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/consumer/support.sh
+. "$source/tests/consumer/support.sh"
 
 # Only what belongs to the library: a parent must not need more, and build directories stay out.
-mkdir -p "$work/subprojects/satchel"
-for entry in meson.build meson_options.txt include lib subprojects; do
+mkdir -p "$work/subprojects/satchel/subprojects"
+for entry in meson.build meson_options.txt include lib; do
   cp -r "$source/$entry" "$work/subprojects/satchel/"
 done
+cp -r "$source"/subprojects/{*.wrap,packagefiles} "$work/subprojects/satchel/subprojects/"
 cp "$source/tests/consumer/main.cpp" "$work/"
 cat >"$work/meson.build" <<'TEXT'
 project('consumer', 'cpp', default_options: ['cpp_std=c++20'])
@@ -22,10 +25,10 @@ TEXT
 
 # Plain is fastest, and without -g the directory does not enter what the compiler cache looks at, so only the first run
 # compiles all. An installed satchel must not be found instead.
-meson setup "$work/build" "$work" -Dbuildtype=plain --force-fallback-for=satchel | tee "$work/log"
+meson setup "$work/build" "$work" -Dbuildtype=plain -Ddefault_library="$kind" --force-fallback-for=satchel | tee "$work/log"
 if grep -E 'WARNING|DEPRECATION' "$work/log"; then
   echo "a parent project sees warnings of satchel's build" >&2
   exit 1
 fi
 ninja -C "$work/build"
-"$work/build/consumer" "$work/device.db" | grep -x 'plant/boiler/temperature = 71.5'
+run_consumer "$work/build/consumer"

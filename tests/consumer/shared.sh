@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# shared.sh SOURCE COMPILER...: the library built shared and static at once, installed, and used both ways.
+set -euo pipefail
+
+source=$1
+shift
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/consumer/support.sh
+. "$source/tests/consumer/support.sh"
+
+# Plain is fastest, and without -g the directory does not enter what the compiler cache looks at.
+meson setup "$work/build" "$source" -Dbuildtype=plain -Ddefault_library=both -Dtests=disabled -Dexamples=disabled >"$work/log"
+ninja -C "$work/build" >"$work/log" || { tail -n 40 "$work/log" >&2 && exit 1; }
+install_build "$work/build"
+
+# needs PROGRAM: the shared libraries that it names itself.
+needs() { objdump -p "$1" | sed -n 's/^ *NEEDED *//p'; }
+
+version=$(pkg-config --modversion satchel)
+# is_shared PROGRAM: it uses the shared library, and what the library uses inside is no matter of its user's.
+is_shared() {
+  needs "$1" | grep -x "libsatchel.so.$version"
+  if needs "$1" | grep -E 'fmt|mosquitto|curl'; then
+    echo "a user of the shared library is linked to what only its inside needs" >&2
+    return 1
+  fi
+}
+
+by_pkg_config "$@"
+is_shared "$work/by-pkg-config"
+if ! command -v cmake >/dev/null; then
+  exit 0
+fi
+by_cmake
+is_shared "$work/by-cmake/consumer"
+by_cmake -Dsatchel_USE_STATIC_LIBS=ON
+if needs "$work/by-cmake/consumer" | grep satchel; then
+  echo "the shared library was taken where the static one was asked for" >&2
+  exit 1
+fi
