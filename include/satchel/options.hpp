@@ -206,6 +206,12 @@ struct Options {
   /// Name of the SQLite VFS to use; empty: SQLite's default.
   std::string vfs{};
 
+  // ---- tools ----
+
+  /// For a program that visits the file of another one: opening throws `OpenError` when there is no outbox,
+  /// and `device_id` does not count, so that messages go on with the identity that the file has.
+  bool visiting = false;
+
   // ---- environment ----
 
   /// The defaults with what the environment says instead. Each option above the ports but `topics`, and

@@ -129,6 +129,9 @@ void Store::Opening::make_database() {
       throw SQLite::Exception{"the file is empty, and its relay file remembers messages", SQLITE_CORRUPT};
     return;
   }
+  if (options.visiting && !salvaged)
+    throw OpenError{"open " + place.path, "there is no such file",
+                    "name the database file of the application"};
   if (const std::optional<RelayRecord> past = relay_file->past(); past && !salvaged) {
     tell(options,
          fmt::format("{} was gone with all that it held; its relay file remembers rows up to {}: a new "
@@ -165,7 +168,12 @@ void Store::Opening::connect() {
     }
     fresh = !has_any_table(look);
     has_tables = !fresh;
-    refuse_newer(path, read_schema_version(look));
+    const std::optional<SchemaVersion> version = read_schema_version(look);
+    refuse_newer(path, version);
+    if (options.visiting && !version) {
+      throw OpenError{"open " + path, "there is no outbox in this file",
+                      "name the file that the application opens with satchel"};
+    }
   }
   writer = std::make_unique<Connection>(path, options, Role::writer, fresh && made_database);
   if (!options.reserve) return;
@@ -193,6 +201,11 @@ void Store::Opening::prepare() {
   const std::optional<RelayRecord> record = relay_file->past();
   const std::string boot_id = clock->boot_id();
   machine = machine_hash(options.device_id);
+  if (options.visiting) {
+    // Whose file it is, only its owner knows.
+    const std::vector<IdentityRange> ranges = read_ranges(writer->database());
+    if (!ranges.empty()) machine = ranges.back().machine;
+  }
   // An opening that finds everything in place writes nothing.
   if (!salvaged && up_to_date(record, boot_id)) return;
   write_preparations(record);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -24,6 +25,9 @@ constexpr std::size_t kReservedBytes = 4096;
 // Between the bytes that are locked and the first slot.
 constexpr off_t kDamageMark = 512;
 constexpr off_t kNewest = 1024;
+constexpr off_t kHealth = 2048;
+constexpr std::size_t kHealthBytes = 2048;
+constexpr std::size_t kHealthHeader = 8;  // its length and a checksum, in hex digits
 constexpr std::string_view kDamaged = "D";
 
 off_t slot_offset(std::uint64_t sequence) {
@@ -37,6 +41,20 @@ struct flock one_byte(RelayByte byte, short type) {
   lock.l_start = static_cast<off_t>(byte);
   lock.l_len = 1;
   return lock;
+}
+
+/// Four hex digits.
+std::string digits(std::uint32_t value) {
+  std::string text;
+  for (unsigned shift = 16; shift > 0; shift -= 4) text += "0123456789abcdef"[(value >> (shift - 4)) & 0xFU];
+  return text;
+}
+
+/// Length and checksum of a text: tells one that is whole from one that is being written.
+std::string seal(std::string_view text) {
+  std::uint32_t sum = 0;
+  for (const char byte : text) sum = (sum * 31 + static_cast<unsigned char>(byte)) & 0xFFFFU;
+  return digits(static_cast<std::uint32_t>(text.size())) + digits(sum);
 }
 
 /// Reads until `size` bytes are there or the file ends.
@@ -90,6 +108,15 @@ RelayFile::RelayFile(std::string path) : path_{std::move(path)} {
   }
   descriptor_ = Descriptor{fd};
   if (made_) reserve_slots();
+}
+
+std::optional<RelayFile> RelayFile::existing(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  RelayFile file;
+  file.path_ = path;
+  file.descriptor_ = Descriptor{fd};
+  return file;
 }
 
 void RelayFile::reserve_slots() const {
@@ -148,6 +175,27 @@ bool RelayFile::lock(RelayByte byte, std::chrono::milliseconds timeout) {
 void RelayFile::unlock(RelayByte byte) noexcept {
   struct flock lock = one_byte(byte, F_UNLCK);
   ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock);
+}
+
+bool RelayFile::held(RelayByte byte) const noexcept {
+  struct flock lock = one_byte(byte, F_WRLCK);
+  return ::fcntl(descriptor_.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+void RelayFile::note_health(std::string_view text) const {
+  text = text.substr(0, kHealthBytes - kHealthHeader);
+  const int error = write_at(descriptor_.get(), kHealth, seal(text) + std::string{text});
+  if (error != 0) throw_system_error("note how the relay is doing", "cannot write " + path_, error);
+}
+
+std::string RelayFile::health() const {
+  const std::string all = read_at(descriptor_.get(), kHealth, kHealthBytes);
+  if (all.size() < kHealthHeader) return {};
+  std::size_t size = 0;
+  for (const char digit : std::string_view{all}.substr(0, kHealthHeader / 2))
+    size = size * 16 + static_cast<std::size_t>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+  const std::string_view text = std::string_view{all}.substr(kHealthHeader, std::min(size, kHealthBytes));
+  return all.starts_with(seal(text)) ? std::string{text} : std::string{};
 }
 
 void RelayFile::note_newest(const Identity& origin, std::int64_t row) const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace satchel::store {
 
@@ -25,6 +26,8 @@ class RelayFile {
  public:
   /// Opens the file or makes it with mode 0600. Throws `OpenError` or `FullError`.
   explicit RelayFile(std::string path);
+  /// Opens the file to look at it: nothing is made, no lock can be taken. Nothing when it cannot be read.
+  static std::optional<RelayFile> existing(const std::string& path);
 
   /// True when this opening made the file.
   bool made() const noexcept { return made_; }
@@ -39,6 +42,8 @@ class RelayFile {
   /// `try_lock`, trying until `timeout` has passed.
   bool lock(RelayByte byte, std::chrono::milliseconds timeout);
   void unlock(RelayByte byte) noexcept;
+  /// True when another opening has locked the byte.
+  bool held(RelayByte byte) const noexcept;
 
   /// The newest row that was committed, beside the database: when the end of that is lost, this still knows.
   /// Not synced, for one commit after the other. Throws `FullError`, `StorageError`.
@@ -54,6 +59,12 @@ class RelayFile {
   void mark_damage(bool damaged) const;
   bool damage_marked() const;
 
+  /// A text about how the relay is doing, for those who look from outside; what does not fit is cut off.
+  /// Throws `StorageError`, `FullError`.
+  void note_health(std::string_view text) const;
+  /// The text; empty when there is none, or it is being written.
+  std::string health() const;
+
   /// The newest whole record; nothing when there is none. Throws `StorageError`.
   std::optional<RelayRecord> read() const;
   /// Writes the record into the slot that does not hold the newest one. `record.sequence` has to be greater
@@ -64,6 +75,7 @@ class RelayFile {
   void reserve(std::size_t ids) const;
 
  private:
+  RelayFile() = default;
   void reserve_slots() const;
   bool take(RelayByte byte, short type);
 

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <satchel/clock.hpp>
+#include <satchel/message.hpp>
+#include <satchel/status.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#pragma GCC visibility push(default)
+
+namespace satchel {
+
+/// A message that waits, as an operator wants to see it.
+struct PendingMessage {
+  MessageId id;
+  Message message;
+  std::optional<WallTime> created;
+  /// Since the enqueue, as far as the clocks are known; nothing for a plain INSERT and for one of an earlier
+  /// boot whose wall clock was never trusted.
+  std::optional<std::chrono::milliseconds> age;
+  /// Its `not_before` is not over.
+  bool delayed = false;
+  /// The relay noted it as handed over. It may have been answered a moment ago.
+  bool in_flight = false;
+  /// Failed attempts so far, and what the first and the last of them ended with.
+  int attempts = 0;
+  std::string first_error;
+  std::string last_error;
+  /// Time until its next attempt; nothing: it does not wait for one.
+  std::optional<std::chrono::milliseconds> next_attempt;
+  /// Not empty: the row cannot be read as a message, and why.
+  std::string damage;
+};
+
+/// Which of the messages that wait.
+struct MessageQuery {
+  /// Only rows with a greater row id.
+  std::int64_t after = 0;
+  std::size_t limit = 100;
+  /// An MQTT topic filter; empty: all.
+  std::string topics{};
+  /// Only those of this key; empty: all.
+  std::string key{};
+  /// Only those that have failed before.
+  bool failed = false;
+  /// Leave out the payload, which is what costs.
+  bool without_payload = false;
+};
+
+/// So many messages have this in common.
+struct Tally {
+  std::string text;
+  std::uint64_t messages = 0;
+};
+
+/// What the relay of a file said last about one of its sinks.
+struct SinkReport {
+  std::string sink;
+  SinkState state = SinkState::none;
+  /// What is wrong with it, and what to do; empty when it is up.
+  std::string problem;
+  /// How long ago that was; nothing when it was before the last boot.
+  std::optional<std::chrono::milliseconds> since;
+};
+
+/// What can be seen from outside of the relay of a file.
+struct RelayReport {
+  /// A process is the relay now. Otherwise the rest is what the last one left.
+  bool alive = false;
+  /// The process that is, or was, the relay; 0: unknown.
+  std::int64_t process = 0;
+  std::vector<SinkReport> sinks;
+  /// What keeps it from working, and what to do; empty when nothing does.
+  std::string failure;
+  /// When something was written to `<file>-relay` last: about the time of the last commit or hand-over.
+  std::optional<WallTime> active;
+  std::uint64_t in_flight = 0;
+};
+
+/// A look at a file as a whole.
+struct FileReport {
+  std::string path;
+  std::int64_t schema = 0;             ///< version of its format
+  std::int64_t schema_compatible = 0;  ///< the oldest version whose code can use it
+  Identity identity{};                 ///< the one that new messages get
+  std::uint64_t identities = 0;        ///< of all messages that wait or are dead letters
+
+  /// As in `Status`.
+  std::uint64_t pending = 0;
+  bool pending_is_bound = false;
+  /// Of these, as long as there are no more than 100,000 of each.
+  std::uint64_t urgent = 0;
+  std::uint64_t bulk = 0;
+  std::uint64_t delayed = 0;
+  std::uint64_t failing = 0;  ///< have failed before and will be tried again
+  std::uint64_t dead = 0;
+  std::int64_t newest_row = 0;
+
+  /// The first that waits, without its payload.
+  std::optional<PendingMessage> oldest;
+  /// The most frequent last errors of messages that will be tried again, and of dead letters: at most 5, of
+  /// the first 10,000 messages.
+  std::vector<Tally> failures;
+  std::vector<Tally> deaths;
+  /// What happened rarely and is counted in the file.
+  std::map<std::string, std::int64_t> counters;
+  std::vector<Dropped> dropped;
+
+  std::uint64_t file_bytes = 0;
+  std::uint64_t wal_bytes = 0;
+  std::uint64_t free_bytes = 0;    ///< pages of the file that are not in use
+  std::uint64_t device_bytes = 0;  ///< that this user could still write to the file system
+  unsigned mode = 0;               ///< permission bits of the file
+
+  RelayReport relay;
+};
+
+/// A look into the file of an outbox from outside, beside whatever works on it. It writes nothing, makes no
+/// file, keeps no lock between two calls, never becomes the relay and does not bring the format up to date;
+/// the application that owns the file does not notice it.
+///
+/// Throws `OpenError`, `StorageError`. Confined to one thread at a time.
+class Inspector {
+ public:
+  /// `OpenError` when there is no such file, or no outbox in it; `SchemaTooNew`.
+  explicit Inspector(const std::string& path);
+  ~Inspector();
+  Inspector(Inspector&&) noexcept;
+  Inspector& operator=(Inspector&&) noexcept;
+
+  FileReport report();
+
+  /// Messages that wait, in the order of their row ids.
+  std::vector<PendingMessage> messages(const MessageQuery& query = {});
+  /// One message that waits; nothing when there is none with this row id.
+  std::optional<PendingMessage> message(std::int64_t row);
+
+  /// As `Outbox::dead_letters`.
+  std::vector<DeadLetter> dead_letters(std::size_t limit = 100, std::int64_t after = 0);
+  std::optional<DeadLetter> dead_letter(std::int64_t row);
+
+  /// Reads the whole file and looks for damage in its structure; empty: none was found.
+  std::string damage();
+
+  /// Copies the file as it is at this moment to `target`, which must not exist, with mode 0600. Others may go
+  /// on writing. `progress(done, total)` is called now and then, in pages. The copy names its messages like
+  /// the original: put it back in the original's place, or begin a new identity in it.
+  void backup(const std::string& target,
+              const std::function<void(std::uint64_t, std::uint64_t)>& progress = {});
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace satchel
+
+#pragma GCC visibility pop

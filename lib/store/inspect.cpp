@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+#include <satchel/inspect.hpp>
+
+#include "store/backup.hpp"
+#include "store/boots.hpp"
+#include "store/browse.hpp"
+#include "store/damage.hpp"
+#include "store/errors.hpp"
+#include "store/place.hpp"
+#include "store/reader.hpp"
+#include "store/relay_file.hpp"
+#include "store/relay_health.hpp"
+#include "store/schema.hpp"
+
+#include <satchel/error.hpp>
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+namespace satchel {
+
+using std::chrono::milliseconds;
+using namespace store;
+
+namespace {
+
+/// Messages of which the errors are tallied.
+constexpr const char* kFailures =
+    "SELECT coalesce(last_error, ''), count(*) FROM (SELECT last_error FROM satchel_attempt LIMIT 10000)"
+    " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5";
+constexpr const char* kDeaths =
+    "SELECT coalesce(last_error, ''), count(*) FROM (SELECT last_error FROM satchel_dead LIMIT 10000)"
+    " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5";
+
+std::uint64_t size_of_file(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
+std::int64_t number(SQLite::Database& database, const char* sql) {
+  Statement statement{database, sql};
+  return statement.step() ? statement.integer(0) : 0;
+}
+
+std::vector<Tally> tally(SQLite::Database& database, const char* sql) {
+  std::vector<Tally> found;
+  Statement rows{database, sql};
+  while (rows.step())
+    found.push_back({std::string{rows.text(0)}, static_cast<std::uint64_t>(rows.integer(1))});
+  return found;
+}
+
+}  // namespace
+
+/// One connection, for reading. Confined to one thread at a time.
+class Inspector::Core {
+ public:
+  explicit Core(const std::string& path);
+
+  Surroundings surroundings();
+  FileReport report();
+  RelayReport relay(const std::vector<std::int64_t>& in_flight);
+  void count_policies(FileReport& report);
+  void measure(FileReport& report) const;
+  std::optional<RelayFile>& relay_file();
+
+  template <class Action>
+  auto read(const std::string& operation, Action&& action) {
+    return in_our_terms(operation + " " + place.path, [&] { return action(*connection); });
+  }
+
+  const Place place;
+  const std::shared_ptr<Clock> clock = system_clock();
+  std::unique_ptr<Connection> connection;
+  SchemaVersion version;
+  // Kept open: every close wakes the relay for a moment.
+  std::optional<RelayFile> relay_file_;
+};
+
+Inspector::Core::Core(const std::string& path) : place{survey(path)} {
+  const std::string operation = "open " + path;
+  if (!place.exists)
+    throw OpenError{operation, "there is no such file", "name the database file of the application"};
+  try {
+    {
+      // Before the connection is set up, which puts the file into WAL mode.
+      const SQLite::Database look{place.path, SQLite::OPEN_READONLY, 1000};
+      Statement outbox{look, "SELECT 1 FROM sqlite_schema WHERE name = 'satchel_state'"};
+      if (!outbox.step()) {
+        throw OpenError{operation, "there is no outbox in this file",
+                        "name the file that the application opens with satchel"};
+      }
+    }
+    connection = std::make_unique<Connection>(place.path, Options{}, Role::reader);
+    version = read_schema_version(connection->database()).value_or(SchemaVersion{});
+  } catch (const SQLite::Exception& failure) {
+    throw_open_error(operation, failure);
+  }
+  if (version.compatible > kSchemaVersion) {
+    throw SchemaTooNew{
+        operation,
+        fmt::format("the file has schema {} and needs a satchel that knows {}; this one knows {}",
+                    version.version, version.compatible, kSchemaVersion),
+        "use the program that belongs to the application"};
+  }
+}
+
+std::optional<RelayFile>& Inspector::Core::relay_file() {
+  if (relay_file_ && !relay_file_->current()) relay_file_.reset();
+  if (!relay_file_) relay_file_ = RelayFile::existing(place.relay_path);
+  return relay_file_;
+}
+
+Surroundings Inspector::Core::surroundings() {
+  SQLite::Database& database = connection->database();
+  Surroundings around;
+  around.ranges = read_ranges(database);
+  around.present.now = to_ms(clock->now());
+  const WallReading wall = clock->wall();
+  around.present.trusted = wall.trusted;
+  // A boot that the file has not seen yet has a number that no message has.
+  around.present.boot = -1;
+  if (const std::optional<Boot> boot = find_boot(database, clock->boot_id())) {
+    around.present.boot = boot->number;
+    around.present.wall_offset = boot->wall_offset;
+  }
+  if (!around.present.wall_offset) around.present.wall_offset = trusted_offset(*clock);
+  if (std::optional<RelayFile>& file = relay_file()) {
+    if (std::optional<RelayRecord> record = file->read()) around.in_flight = std::move(record->in_flight);
+  }
+  return around;
+}
+
+RelayReport Inspector::Core::relay(const std::vector<std::int64_t>& in_flight) {
+  RelayReport report;
+  std::optional<RelayFile>& file = relay_file();
+  if (!file) return report;
+  report.alive = file->held(RelayByte::leader);
+  Statement pending{connection->database(), "SELECT 1 FROM satchel_message WHERE id = ?1 AND topic <> ''"};
+  for (const std::int64_t row : in_flight) {
+    const Use use{pending};
+    if (pending.bind(1, row).step()) ++report.in_flight;
+  }
+  struct stat status {};
+  if (::stat(place.relay_path.c_str(), &status) == 0) {
+    report.active = WallTime{std::chrono::seconds{status.st_mtim.tv_sec} +
+                             milliseconds{status.st_mtim.tv_nsec / 1'000'000}};
+  }
+  const RelayHealth health = decode_health(file->health());
+  report.process = health.process;
+  report.failure = health.failure;
+  const bool same_boot = health.boot_id == clock->boot_id();
+  for (const RelayHealth::Sink& sink : health.sinks) {
+    SinkReport told{sink.name, sink.state, sink.problem, std::nullopt};
+    if (same_boot) told.since = milliseconds{subtract(to_ms(clock->now()), sink.since)};
+    report.sinks.push_back(std::move(told));
+  }
+  return report;
+}
+
+void Inspector::Core::count_policies(FileReport& report) {
+  SQLite::Database& database = connection->database();
+  const auto count = [&](const char* sql) { return static_cast<std::uint64_t>(number(database, sql)); };
+  report.failing = count(
+      "SELECT count(*) FROM (SELECT 1 FROM satchel_attempt a CROSS JOIN satchel_message m ON m.id = a.id"
+      " WHERE m.topic <> '' LIMIT 100000)");
+  // The indexes are of the second version; without them every row would be read.
+  if (version.version < 2) return;
+  constexpr const char* kPriority =
+      "SELECT count(*) FROM (SELECT 1 FROM satchel_message INDEXED BY satchel_message_by_priority"
+      " WHERE priority = ?1 LIMIT 100000)";
+  Statement by_priority{database, kPriority};
+  for (const auto& [priority, field] : {std::pair{1, &report.urgent}, std::pair{2, &report.bulk}}) {
+    const Use use{by_priority};
+    if (by_priority.bind(1, static_cast<std::int64_t>(priority)).step())
+      *field = static_cast<std::uint64_t>(by_priority.integer(0));
+  }
+  report.delayed = count(
+      "SELECT count(*) FROM (SELECT 1 FROM satchel_message INDEXED BY satchel_message_by_delay"
+      " WHERE delay IS NOT NULL LIMIT 100000)");
+  Statement dropped{database,
+                    "SELECT reason, topic, messages, unconfirmed FROM satchel_dropped ORDER BY 1, 2"};
+  while (dropped.step()) {
+    report.dropped.push_back({static_cast<DropReason>(dropped.integer(0)), std::string{dropped.text(1)},
+                              static_cast<std::uint64_t>(dropped.integer(2)),
+                              static_cast<std::uint64_t>(dropped.integer(3))});
+  }
+}
+
+void Inspector::Core::measure(FileReport& report) const {
+  report.file_bytes = size_of_file(place.path);
+  report.wal_bytes = size_of_file(place.path + "-wal");
+  SQLite::Database& database = connection->database();
+  report.free_bytes = static_cast<std::uint64_t>(number(database, "PRAGMA freelist_count")) *
+                      static_cast<std::uint64_t>(connection->page_size());
+  struct statvfs system {};
+  if (::statvfs(place.path.c_str(), &system) == 0)
+    report.device_bytes = static_cast<std::uint64_t>(system.f_bavail) * system.f_frsize;
+  struct stat status {};
+  if (::stat(place.path.c_str(), &status) == 0) report.mode = status.st_mode & 07777U;
+}
+
+FileReport Inspector::Core::report() {
+  SQLite::Database& database = connection->database();
+  const Surroundings around = surroundings();
+  FileReport report;
+  report.path = place.path;
+  version = read_schema_version(database).value_or(SchemaVersion{});
+  report.schema = version.version;
+  report.schema_compatible = version.compatible;
+  report.identities = around.ranges.size();
+  if (!around.ranges.empty()) report.identity = around.ranges.back().identity;
+  const Counts counts = count(*connection);
+  report.pending = counts.pending;
+  report.pending_is_bound = counts.pending_is_bound;
+  report.dead = counts.dead;
+  report.newest_row = counts.newest_row;
+  count_policies(report);
+  report.oldest = browse_oldest(*connection, around);
+  report.failures = tally(database, kFailures);
+  report.deaths = tally(database, kDeaths);
+  Statement counters{database, "SELECT name, value FROM satchel_counter"};
+  while (counters.step()) report.counters[std::string{counters.text(0)}] = counters.integer(1);
+  counters.reset();
+  measure(report);
+  report.relay = relay(around.in_flight);
+  return report;
+}
+
+Inspector::Inspector(const std::string& path) : core_{std::make_unique<Core>(path)} {}
+Inspector::~Inspector() = default;
+Inspector::Inspector(Inspector&&) noexcept = default;
+Inspector& Inspector::operator=(Inspector&&) noexcept = default;
+
+FileReport Inspector::report() {
+  return core_->read("look at", [&](Connection&) { return core_->report(); });
+}
+
+std::vector<PendingMessage> Inspector::messages(const MessageQuery& query) {
+  return core_->read("list messages of",
+                     [&](Connection& reader) { return browse(reader, query, core_->surroundings()); });
+}
+
+std::optional<PendingMessage> Inspector::message(std::int64_t row) {
+  return core_->read("show a message of",
+                     [&](Connection& reader) { return browse_row(reader, row, core_->surroundings()); });
+}
+
+std::vector<DeadLetter> Inspector::dead_letters(std::size_t limit, std::int64_t after) {
+  return core_->read("list dead letters of",
+                     [&](Connection& reader) { return list_dead(reader, limit, after); });
+}
+
+std::optional<DeadLetter> Inspector::dead_letter(std::int64_t row) {
+  std::vector<DeadLetter> found = dead_letters(1, row - 1);
+  if (found.empty() || found.front().id.row != row) return std::nullopt;
+  return std::move(found.front());
+}
+
+std::string Inspector::damage() {
+  return core_->read("check", [&](Connection& reader) { return first_damage(reader.database()); });
+}
+
+void Inspector::backup(const std::string& target,
+                       const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  back_up(*core_->connection, target, progress);
+}
+
+}  // namespace satchel
