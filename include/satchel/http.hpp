@@ -157,7 +157,8 @@ struct HttpOptions {
 /// Every request carries `Idempotency-Key: "<id>"`, the same for every copy, because a request whose answer
 /// was lost is sent again, by the relay or by libcurl itself. A request for one message also carries
 /// `satchel-id`, `satchel-topic` (unless the address has it) and `satchel-key` (both percent-encoded like
-/// CloudEvents attributes), `satchel-created` (RFC 3339, if known), the content type and the message's
+/// CloudEvents attributes), `satchel-created` (RFC 3339, if known), `satchel-sequence` (if any;
+/// `satchelsequence` in CloudEvents, `sequence` in a JSON array), the content type and the message's
 /// headers, but for those that speak of the connection, of credentials or of the request itself (`Host`,
 /// `Content-Length`, `Authorization`, ...).
 ///

@@ -75,16 +75,18 @@ struct MqttOptions {
   std::chrono::milliseconds ack_timeout{30'000};
   /// Unacknowledged messages at once; the broker's Receive Maximum lowers it. 1 to 1000.
   std::size_t window = 100;
-  /// MQTT 3.1.1 has no properties: wrap the payload as CloudEvents 1.0 JSON, so that id, key, created and
-  /// headers travel. Without it they do not, and receivers cannot tell a copy. With MQTT 5 it has no effect.
+  /// MQTT 3.1.1 has no properties: wrap the payload as CloudEvents 1.0 JSON, so that id, key, created,
+  /// sequence and headers travel. Without it they do not, and receivers cannot tell a copy. With MQTT 5 it
+  /// has no effect.
   bool envelope = false;
 };
 
 /// Publishes to an MQTT broker; the topic is `topic_prefix` + `Message::topic`.
 ///
 /// With MQTT 5 each message carries the user properties `satchel-id`, `satchel-key` (if any),
-/// `satchel-created` (RFC 3339, if known) and its headers, its content type, and as Message Expiry Interval
-/// what is left of its time. The session is always clean: the outbox is the session.
+/// `satchel-created` (RFC 3339, if known), `satchel-sequence` (if any) and its headers, its content type, and
+/// as Message Expiry Interval what is left of its time. The session is always clean: the outbox is the
+/// session.
 class MqttSink final : public Sink {
  public:
   /// Throws `InvalidOption`. Connects when the relay asks for it.

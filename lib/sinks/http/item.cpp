@@ -58,6 +58,7 @@ std::string envelope(const Delivery& delivery) {
   object.text("topic", delivery.topic);
   if (!delivery.key.empty()) object.text("key", delivery.key);
   if (delivery.created) object.text("created", rfc3339(*delivery.created));
+  if (delivery.sequence) object.raw("sequence", std::to_string(*delivery.sequence));
   if (!delivery.content_type.empty()) object.text("content_type", delivery.content_type);
   if (!delivery.headers.empty()) {
     JsonObject headers;
@@ -79,8 +80,8 @@ std::string extension_name(std::string_view header) {
 }
 
 void write_extensions(JsonObject& object, const Delivery& delivery) {
-  std::set<std::string> taken{"id",      "source", "specversion", "type",       "datacontenttype",
-                              "subject", "time",   "data",        "database64", "partitionkey"};
+  std::set<std::string> taken{"id",   "source", "specversion", "type",         "datacontenttype", "subject",
+                              "time", "data",   "database64",  "partitionkey", "satchelsequence"};
   for (const Header& header : delivery.headers) {
     if (is_reserved_field(header.name)) continue;
     std::string name = extension_name(header.name);
@@ -98,6 +99,8 @@ std::string cloud_event(const Delivery& delivery, const std::string& source, con
   object.text("subject", delivery.topic);
   if (delivery.created) object.text("time", rfc3339(*delivery.created));
   if (!delivery.key.empty()) object.text("partitionkey", delivery.key);
+  // A text: the integers of CloudEvents have 32 bits.
+  if (delivery.sequence) object.text("satchelsequence", std::to_string(*delivery.sequence));
   if (!delivery.content_type.empty()) object.text("datacontenttype", delivery.content_type);
   write_extensions(object, delivery);
   write_payload(object, delivery, {"data", "data", "data_base64"});

@@ -44,9 +44,9 @@ std::string joined(const Batch& batch, std::string_view open, std::string_view s
 }
 
 bool is_event_attribute(std::string_view name) {
-  static constexpr std::array<std::string_view, 9> kOwn{
+  static constexpr std::array<std::string_view, 10> kOwn{
       "ce-id",   "ce-source",          "ce-specversion",  "ce-type", "ce-subject",
-      "ce-time", "ce-datacontenttype", "ce-partitionkey", "ce-data"};
+      "ce-time", "ce-datacontenttype", "ce-partitionkey", "ce-data", "ce-satchelsequence"};
   return std::any_of(kOwn.begin(), kOwn.end(), [name](auto own) { return equal_ignoring_case(own, name); });
 }
 
@@ -152,6 +152,7 @@ void RequestBuilder::add_message_fields(const Delivery& delivery, Request& reque
   if (!url_.has_topic()) add_field(request, "satchel-topic", escape_header(delivery.topic));
   if (!delivery.key.empty()) add_field(request, "satchel-key", escape_header(delivery.key));
   if (delivery.created) add_field(request, "satchel-created", rfc3339(*delivery.created));
+  if (delivery.sequence) add_field(request, "satchel-sequence", std::to_string(*delivery.sequence));
   const bool binary_event = options_.body == HttpBody::cloudevents_binary;
   if (binary_event) add_event_fields(delivery, request);
   for (const Header& header : delivery.headers) {
@@ -170,6 +171,7 @@ void RequestBuilder::add_event_fields(const Delivery& delivery, Request& request
   add_field(request, "ce-subject", escape_header(delivery.topic));
   if (delivery.created) add_field(request, "ce-time", rfc3339(*delivery.created));
   if (!delivery.key.empty()) add_field(request, "ce-partitionkey", escape_header(delivery.key));
+  if (delivery.sequence) add_field(request, "ce-satchelsequence", std::to_string(*delivery.sequence));
 }
 
 void RequestBuilder::sign(const std::string& id, Request& request) {

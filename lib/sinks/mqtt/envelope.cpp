@@ -68,6 +68,7 @@ std::string cloud_event(const Delivery& delivery, std::string_view topic) {
   if (delivery.created) add(writer, "time", rfc3339(*delivery.created));
   if (!delivery.content_type.empty()) add(writer, "datacontenttype", delivery.content_type);
   if (!delivery.key.empty()) add(writer, "partitionkey", delivery.key);
+  if (delivery.sequence) add(writer, "satchelsequence", std::to_string(*delivery.sequence));
   if (!delivery.headers.empty()) add(writer, "satchelheaders", encode_headers(delivery.headers));
   add_data(writer, delivery);
   writer.EndObject();

@@ -35,10 +35,11 @@ std::size_t packet_size(const Packet& packet, const PacketFormat& format) {
 
 void add_properties(const Delivery& delivery, std::chrono::milliseconds waited, Packet& packet) {
   auto& properties = packet.user_properties;
-  properties.reserve(3 + delivery.headers.size());
+  properties.reserve(4 + delivery.headers.size());
   properties.emplace_back("satchel-id", delivery.id.to_string());
   if (!delivery.key.empty()) properties.emplace_back("satchel-key", delivery.key);
   if (delivery.created) properties.emplace_back("satchel-created", rfc3339(*delivery.created));
+  if (delivery.sequence) properties.emplace_back("satchel-sequence", std::to_string(*delivery.sequence));
   for (const Header& header : delivery.headers) properties.emplace_back(header.name, header.value);
   packet.content_type = delivery.content_type;
   if (delivery.remaining) packet.expiry_seconds = expiry_interval(*delivery.remaining - waited);

@@ -59,6 +59,7 @@ TEST_CASE(
   message.headers = {{"traceparent", "00-ab"}, {"unit", "°C"}, {"unit", "K"}};
   message.created = satchel::WallTime{std::chrono::milliseconds{1'769'860'800'123}};
   message.remaining = 1500ms;
+  message.sequence = 42;
   rig.sink.send({message});
   const WirePublish publish = peer.publish();
   CHECK(publish.topic == "site-7/room/temperature");
@@ -72,6 +73,7 @@ TEST_CASE(
       {"satchel-id", message.id.to_string()},
       {"satchel-key", "room-1"},
       {"satchel-created", "2026-01-31T12:00:00.123Z"},
+      {"satchel-sequence", "42"},
       {"traceparent", "00-ab"},
       {"unit", "°C"},
       {"unit", "K"}};

@@ -49,6 +49,7 @@ TEST_CASE("mqtt: the envelope is a CloudEvents 1.0 event with all that MQTT 3.1.
   delivery.content_type = "text/plain";
   delivery.headers = {{"a", "1"}, {"B", "\xC3\xBC"}};
   delivery.created = WallTime{0ms};
+  delivery.sequence = 4'000'000'000;
   const auto event = event_of(delivery);
   CHECK(text(event, "specversion") == "1.0");
   CHECK(text(event, "id") == delivery.id.to_string());
@@ -59,13 +60,15 @@ TEST_CASE("mqtt: the envelope is a CloudEvents 1.0 event with all that MQTT 3.1.
   CHECK(text(event, "time") == "1970-01-01T00:00:00.000Z");
   CHECK(text(event, "datacontenttype") == "text/plain");
   CHECK(text(event, "partitionkey") == "k");
+  CHECK(text(event, "satchelsequence") == "4000000000");
   CHECK(text(event, "satchelheaders") == "{\"a\":\"1\",\"B\":\"\xC3\xBC\"}");
   CHECK(text(event, "data") == "hello");
 }
 
 TEST_CASE("mqtt: the envelope leaves out what the message does not have") {
   const auto event = event_of(support::delivery(1));
-  for (const char* name : {"time", "datacontenttype", "partitionkey", "satchelheaders", "data_base64"}) {
+  for (const char* name :
+       {"time", "datacontenttype", "partitionkey", "satchelheaders", "satchelsequence", "data_base64"}) {
     CHECK_FALSE(event.HasMember(name));
   }
 }
