@@ -3,6 +3,8 @@
 
 #include "base/headers.hpp"
 #include "base/validate.hpp"
+#include "store/priorities.hpp"
+#include "store/retry_text.hpp"
 
 #include <satchel/error.hpp>
 
@@ -12,32 +14,8 @@
 namespace satchel::store {
 namespace {
 
-// The order of the columns is that of `decode`.
-#define SATCHEL_COLUMNS "m.id, m.topic, m.payload, m.key, m.content_type, m.headers, m.boot, m.created, m.ttl"
-#define SATCHEL_ATTEMPTS ", a.attempts, a.suspect, a.boot, a.due, a.aged"
-#define SATCHEL_JOIN " LEFT JOIN satchel_attempt a ON a.id = m.id"
-constexpr const char* kPlain =
-    "SELECT " SATCHEL_COLUMNS " FROM satchel_message m NOT INDEXED WHERE m.id > ?1 ORDER BY m.id";
-constexpr const char* kPlainAttempts =
-    "SELECT " SATCHEL_COLUMNS SATCHEL_ATTEMPTS " FROM satchel_message m NOT INDEXED" SATCHEL_JOIN
-    " WHERE m.id > ?1 ORDER BY m.id";
-constexpr const char* kKey = "SELECT " SATCHEL_COLUMNS
-                             " FROM satchel_message m INDEXED BY satchel_message_by_key"
-                             " WHERE m.key = ?2 AND m.id > ?1 ORDER BY m.id";
-constexpr const char* kKeyAttempts = "SELECT " SATCHEL_COLUMNS SATCHEL_ATTEMPTS
-                                     " FROM satchel_message m INDEXED BY satchel_message_by_key" SATCHEL_JOIN
-                                     " WHERE m.key = ?2 AND m.id > ?1 ORDER BY m.id";
-constexpr const char* kRow =
-    "SELECT " SATCHEL_COLUMNS " FROM satchel_message m WHERE m.id = ?2 AND m.id > ?1";
-constexpr const char* kRowAttempts = "SELECT " SATCHEL_COLUMNS SATCHEL_ATTEMPTS
-                                     " FROM satchel_message m" SATCHEL_JOIN " WHERE m.id = ?2 AND m.id > ?1";
-#undef SATCHEL_COLUMNS
-#undef SATCHEL_ATTEMPTS
-#undef SATCHEL_JOIN
-
 constexpr std::size_t kMaxTombstones = 1000;
 constexpr std::size_t kMaxFirstSeen = 10'000;
-constexpr int kFirstAttemptColumn = 9;
 
 std::string own(std::string_view text) { return std::string{text}; }
 
@@ -56,65 +34,120 @@ void check_readable(StoredMessage& message, std::string_view headers) {
 
 }  // namespace
 
-const char* Claims::sql(Kind kind, bool with_attempts) noexcept {
-  switch (kind) {
-    case Kind::key:
-      return with_attempts ? kKeyAttempts : kKey;
-    case Kind::row:
-      return with_attempts ? kRowAttempts : kRow;
-    case Kind::plain:
-      break;
-  }
-  return with_attempts ? kPlainAttempts : kPlain;
-}
-
 Claims::Claims(Connection& connection)
     : connection_{connection},
       any_attempts_{connection.database(), "SELECT 1 FROM satchel_attempt LIMIT 1"},
       any_message_{connection.database(),
                    "SELECT id FROM satchel_message NOT INDEXED WHERE topic <> '' LIMIT 1"},
-      same_row_{connection.database(), "SELECT 1 FROM satchel_message WHERE id = ?1 AND id > 0"} {
-  for (std::size_t i = 0; i < statements_.size(); ++i) {
-    statements_[i] =
-        std::make_unique<Statement>(connection.database(), sql(static_cast<Kind>(i / 2), i % 2 == 1));
+      same_row_{connection.database(), "SELECT 1 FROM satchel_message WHERE id = ?1 AND id > 0"} {}
+
+Statement& Claims::statement(const ClaimShape& shape) {
+  std::unique_ptr<Prepared>& prepared = statements_[index_of(shape)];
+  if (!prepared) prepared = std::make_unique<Prepared>(connection_, shape);
+  return prepared->statement;
+}
+
+namespace {
+
+/// SQLite follows damaged pages wherever they lead.
+[[noreturn]] void throw_disorder() {
+  throw SQLite::Exception{"the rows of satchel_message or its index are out of order", SQLITE_CORRUPT};
+}
+
+/// How to read what is asked for. Normal messages have no entry in the index of priorities.
+ClaimShape shape_of(const ClaimQuery& query) {
+  using By = ClaimShape::By;
+  ClaimShape shape;
+  if (query.row) {
+    shape.by = By::row;
+  } else if (query.key) {
+    shape.by = By::key;
+  } else {
+    if (query.priority && code_of(*query.priority)) shape.by = By::priority;
+    shape.down = query.before.has_value();
   }
+  // A row that is not for this route may be large.
+  shape.heads = query.accepts != nullptr && !query.row;
+  return shape;
+}
+
+void bind(Statement& rows, const ClaimShape& shape, const ClaimQuery& query) {
+  using By = ClaimShape::By;
+  rows.bind(1, query.after);
+  if (shape.by == By::row) rows.bind(2, *query.row);
+  if (shape.by == By::key) rows.bind_text(2, *query.key);
+  if (shape.by == By::priority) rows.bind(2, code_of(*query.priority));
+  if (shape.down) rows.bind(3, *query.before);
+}
+
+std::size_t size_of(const StoredMessage& message) {
+  std::size_t bytes =
+      message.topic.size() + message.payload.size() + message.key.size() + message.content_type.size();
+  for (const Header& header : message.headers) bytes += header.name.size() + header.value.size();
+  return bytes;
+}
+
+}  // namespace
+
+bool Claims::wanted(const ClaimQuery& query, Statement& row) {
+  if (!query.row && !row.is_null(kDelay)) return false;
+  if (query.priority && priority_of(row.optional_integer(kPriority)) != *query.priority) return false;
+  return !query.accepts || query.accepts(row.text(kTopic));
 }
 
 Claimed Claims::read(const ClaimQuery& query, const Present& present) {
-  bool with_attempts = false;
+  ClaimShape shape = shape_of(query);
   {
     Use any{any_attempts_};
-    with_attempts = any->step();
+    shape.attempts = any->step();
   }
   offsets_.begin();
-  const Kind kind = query.row ? Kind::row : query.key ? Kind::key : Kind::plain;
-  Use rows{*statements_[static_cast<std::size_t>(kind) * 2 + (with_attempts ? 1 : 0)]};
-  rows->bind(1, query.after);
-  if (query.row) rows->bind(2, *query.row);
-  if (query.key && !query.row) rows->bind_text(2, *query.key);
+  Use rows{statement(shape)};
+  bind(*rows.operator->(), shape, query);
 
   Claimed found;
   std::vector<StoredMessage>& messages = found.messages;
   std::size_t bytes = 0;
-  std::int64_t last = query.after;
+  std::size_t looked_at = 0;
+  bool any_message = false;
+  std::int64_t last = shape.down ? *query.before : query.after;
   bool more = false;
-  while (messages.size() < query.max_count && (more = rows->step())) {
-    // SQLite follows damaged pages wherever they lead, and the relay relies on the order of rows.
-    if (rows->integer(0) <= last || (kind == Kind::key && rows->text(3) != *query.key))
-      throw SQLite::Exception{"the rows of satchel_message or its index are out of order", SQLITE_CORRUPT};
-    last = rows->integer(0);
-    if (rows->text(1).empty()) {
-      if (tombstones_.size() < kMaxTombstones) tombstones_.push_back(rows->integer(0));
+  while (messages.size() < query.max_count && looked_at < std::max<std::size_t>(query.max_rows, 1) &&
+         (more = rows->step())) {
+    Statement& row = *rows.operator->();
+    // The relay relies on the order of rows, and on keys being the one that it asked for.
+    const std::int64_t id = row.integer(kId);
+    if (shape.down ? id >= last : id <= last) throw_disorder();
+    last = id;
+    ++looked_at;
+    if (row.text(kTopic).empty()) {
+      if (tombstones_.size() < kMaxTombstones) tombstones_.push_back(last);
       continue;
     }
-    StoredMessage& message = messages.emplace_back(decode(*rows.operator->(), with_attempts, present));
-    bytes += message.topic.size() + message.payload.size() + message.key.size() + message.content_type.size();
-    for (const Header& header : message.headers) bytes += header.name.size() + header.value.size();
+    any_message = true;
+    if (!wanted(query, row)) continue;
+    messages.push_back(shape.heads ? read_row(last, shape.attempts, present)
+                                   : decode(row, shape.attempts, present));
+    if (query.key && !query.row && messages.back().key != *query.key) throw_disorder();
+    bytes += size_of(messages.back());
     if (bytes >= query.max_bytes) break;
   }
-  if (messages.empty() && kind == Kind::plain && query.after == 0) miss_none();
+  const bool all_rows = shape.by == ClaimShape::By::row_order && query.after == 0 && !query.before;
+  if (all_rows && !any_message && !more) miss_none();
   if (more) found.last = last;
   return found;
+}
+
+StoredMessage Claims::read_row(std::int64_t row, bool with_attempts, const Present& present) {
+  ClaimShape whole;
+  whole.by = ClaimShape::By::row;
+  whole.attempts = with_attempts;
+  Use one{statement(whole)};
+  one->bind(1, std::int64_t{0}).bind(2, row);
+  if (!one->step())
+    throw SQLite::Exception{"a row is in satchel_message or its index and cannot be found by its id",
+                            SQLITE_CORRUPT};
+  return decode(*one.operator->(), with_attempts, present);
 }
 
 void Claims::miss_none() {
@@ -135,27 +168,32 @@ void Claims::swept(std::int64_t settled) {
 
 StoredMessage Claims::decode(Statement& row, bool with_attempts, const Present& present) {
   StoredMessage message;
-  message.id.row = row.integer(0);
-  message.topic = own(row.text(1));
-  message.payload = own(row.text(2));
-  message.key = own(row.text(3));
-  message.content_type = own(row.text(4));
-  check_readable(message, row.text(5));
+  message.id.row = row.integer(kId);
+  message.topic = own(row.text(kTopic));
+  message.payload = own(row.text(kPayload));
+  message.key = own(row.text(kKey));
+  message.content_type = own(row.text(kContentType));
+  message.priority = priority_of(row.optional_integer(kPriority));
+  if (!row.is_null(kRetry)) message.retry = decode_retry(row.text(kRetry));
+  message.sequence = row.optional_integer(kSequence);
+  check_readable(message, row.text(kHeaders));
   date(message, row, present);
-  if (with_attempts && !row.is_null(kFirstAttemptColumn)) {
-    const auto attempts = std::clamp<std::int64_t>(row.integer(9), 0, std::numeric_limits<int>::max());
+  if (with_attempts && !row.is_null(kAttempts)) {
+    const auto attempts =
+        std::clamp<std::int64_t>(row.integer(kAttempts), 0, std::numeric_limits<int>::max());
     message.attempts = static_cast<int>(attempts);
-    message.suspect = row.integer(10) != 0;
+    message.suspect = row.integer(kSuspect) != 0;
     // A due time of an earlier boot means nothing on this boot's clock: the message may be sent now.
-    if (row.optional_integer(11) == present.boot && !row.is_null(12)) message.due = from_ms(row.integer(12));
-    message.aged = std::chrono::milliseconds{row.integer(13)};
+    if (row.optional_integer(kDueBoot) == present.boot && !row.is_null(kDue))
+      message.due = from_ms(row.integer(kDue));
+    message.aged = std::chrono::milliseconds{row.integer(kAged)};
   }
   return message;
 }
 
 void Claims::date(StoredMessage& message, Statement& row, const Present& present) {
-  Moment born{row.optional_integer(6), row.optional_integer(7), std::nullopt};
-  const std::optional<std::int64_t> time_to_live = row.optional_integer(8);
+  Moment born{row.optional_integer(kBoot), row.optional_integer(kCreated), std::nullopt};
+  const std::optional<std::int64_t> time_to_live = row.optional_integer(kTimeToLive);
   if (born.boot == present.boot) {
     born.wall_offset = present.wall_offset;
   } else if (born.boot) {

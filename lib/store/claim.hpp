@@ -3,6 +3,7 @@
 
 #include "store/ages.hpp"
 #include "store/boots.hpp"
+#include "store/claim_sql.hpp"
 #include "store/connection.hpp"
 #include "store/identity.hpp"
 
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace satchel::store {
@@ -21,7 +23,7 @@ class Claims {
  public:
   explicit Claims(Connection& connection);
 
-  /// The rows that fit the query, without tombstones. `ranges` name their identities.
+  /// The rows that fit the query, without tombstones.
   Claimed read(const ClaimQuery& query, const Present& present);
 
   /// Re-reads what names and dates the rows. Call it after `read`, so that it is at least as new as the rows.
@@ -33,11 +35,17 @@ class Claims {
   /// only the newest can still be there. No `read` meets it again, because reading goes on behind it.
   void swept(std::int64_t settled);
 
-  /// The SQL text of each kind of claim, for the tests of its query plan.
-  enum class Kind : std::uint8_t { plain, key, row };
-  static const char* sql(Kind kind, bool with_attempts) noexcept;
-
  private:
+  struct Prepared {
+    Prepared(Connection& connection, const ClaimShape& shape)
+        : sql{claim_sql(shape)}, statement{connection.database(), sql.c_str()} {}
+    const std::string sql;
+    Statement statement;
+  };
+  Statement& statement(const ClaimShape& shape);
+  static bool wanted(const ClaimQuery& query, Statement& row);
+  /// The whole of a row of which only the head was read.
+  StoredMessage read_row(std::int64_t row, bool with_attempts, const Present& present);
   StoredMessage decode(Statement& row, bool with_attempts, const Present& present);
   void date(StoredMessage& message, Statement& row, const Present& present);
   /// Nothing was found: throws when there is a row that no id leads to.
@@ -48,7 +56,7 @@ class Claims {
   Statement any_attempts_;
   Statement any_message_;
   Statement same_row_;
-  std::array<std::unique_ptr<Statement>, 6> statements_;
+  std::array<std::unique_ptr<Prepared>, kClaimShapes> statements_;
   Offsets offsets_;
   std::vector<std::int64_t> tombstones_;
   /// When rows without a time of their own were first seen; only those that can expire.

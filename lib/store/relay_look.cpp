@@ -29,7 +29,65 @@ Look RelaySide::look() {
     look.changed = true;
   }
   look.next = earlier(look.next, busy_retry_);
+  if (leading()) look_for_due(look, now);
   return look;
+}
+
+void RelaySide::look_for_due(Look& look, BootTime now) {
+  const std::uint64_t seen = site_.file->delayed.load();
+  // Asked only where it matters: it costs two system calls, and `look` comes at every round.
+  const bool trusted = delayed_ && delayed_->by_wall ? site_.clock->wall().trusted : delayed_trusted_;
+  if (look.changed || seen != delayed_seen_ || trusted != delayed_trusted_) delayed_.reset();
+  if (!delayed_) {
+    const Present at = present();
+    delayed_ = in_our_terms("look for messages that are due", [&] { return delays_.look(at); });
+    delayed_seen_ = seen;
+    delayed_trusted_ = at.trusted;
+  }
+  look.due = delayed_->due || (delayed_->next && now >= *delayed_->next);
+  look.next = earlier(look.next, delayed_->next);
+}
+
+Released RelaySide::release_due(std::size_t max_count) {
+  if (!leading() || lost_) lose("release messages that are due");
+  Released released;
+  if (!enter_gate()) {
+    released.occupied = true;
+    return released;
+  }
+  const Turn turn{site_.file->gate};
+  try {
+    Immediate transaction{connection_};
+    if (settler_.epoch() != epoch_) lose("release messages that are due");
+    released.rows = delays_.release(max_count, present());
+    transaction.commit();
+  } catch (const SQLite::Exception& failure) {
+    const int code = code_of(failure);
+    if (primary(code) != SQLITE_BUSY || !give_way()) throw_error("release messages that are due", failure);
+    return Released{{}, true};
+  }
+  busy_since_.reset();
+  busy_retry_.reset();
+  delayed_.reset();
+  return released;
+}
+
+std::vector<std::string> RelaySide::dead_keys(std::size_t limit) {
+  return in_our_terms("look for keys of dead letters", [&] {
+    std::vector<std::string> keys;
+    Statement next{connection_.database(),
+                   "SELECT key FROM satchel_dead INDEXED BY satchel_dead_by_key"
+                   " WHERE key IS NOT NULL AND key > ?1 ORDER BY key LIMIT 1"};
+    std::string last;  // no key is empty
+    while (keys.size() < limit) {
+      const Use row{next};
+      next.bind_text(1, last);
+      if (!next.step()) break;
+      keys.emplace_back(next.text(0));
+      last = keys.back();
+    }
+    return keys;
+  });
 }
 
 std::optional<BootTime> RelaySide::look_as_leader(const Watch::Seen& seen, BootTime now, bool& changed) {

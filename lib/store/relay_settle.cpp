@@ -46,7 +46,7 @@ bool RelaySide::settle(const Settlement& settlement) {
     transaction.commit();
   } catch (const SQLite::Exception& failure) {
     const int code = code_of(failure);
-    if (primary(code) == SQLITE_BUSY && give_way(code)) return false;
+    if (primary(code) == SQLITE_BUSY && give_way()) return false;
     if (committing && primary(code) == SQLITE_IOERR) {
       unknown_ = rows_of(settlement);
       throw OutcomeUnknown{"settle", std::string{"I/O error in the commit: "} + failure.what(),
@@ -122,8 +122,7 @@ void RelaySide::forget_settled(const Settlement& settlement) {
   }
 }
 
-bool RelaySide::give_way(int code) {
-  static_cast<void>(code);
+bool RelaySide::give_way() {
   const BootTime now = site_.clock->now();
   if (!busy_since_) busy_since_ = now;
   if (now - *busy_since_ >= site_.options.busy_timeout) {
@@ -158,7 +157,10 @@ void RelaySide::maintain() {
     if (offset) note_wall_offset(connection_.database(), site_.boot, *offset);
     touch_.run();
     transaction.commit();
-    if (offset) wall_offset_ = offset;
+    if (offset) {
+      wall_offset_ = offset;
+      delayed_.reset();
+    }
   } catch (const SQLite::Exception& failure) {
     // Without a frame of our own there is no checkpoint.
     if (primary(code_of(failure)) == SQLITE_BUSY) return;

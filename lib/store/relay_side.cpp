@@ -13,6 +13,7 @@ RelaySide::RelaySide(const Site& site, std::function<void()> wake)
       wake_{std::move(wake)},
       connection_{site.path, site.options, Role::relay},
       claims_{connection_},
+      delays_{connection_},
       settler_{connection_},
       replayed_statement_{connection_.database(), "SELECT value FROM satchel_state WHERE name = 'replayed'"},
       relaxed_statement_{connection_.database(),
@@ -100,6 +101,7 @@ Recovery RelaySide::take_over() {
   synced_row_ = newest;  // the commit above synced the log with all that was in it
   ranges_version_ = -1;
   looked_version_ = -1;
+  delayed_.reset();
   stale_.store(true);
   unknown_.clear();
   lost_ = false;
@@ -210,10 +212,6 @@ std::uint64_t RelaySide::rescans() {
 }
 
 // ---- handing over ----
-
-Released RelaySide::release_due(std::size_t) { return {}; }
-
-std::vector<std::string> RelaySide::dead_keys(std::size_t) { return {}; }
 
 std::vector<std::int64_t> RelaySide::before_send(const InFlight& in_flight) {
   if (!leading() || lost_ || !relay_file_->current()) lose("send");

@@ -4,6 +4,7 @@
 #include "store/checkpoint.hpp"
 #include "store/claim.hpp"
 #include "store/connection.hpp"
+#include "store/delays.hpp"
 #include "store/relay_file.hpp"
 #include "store/settle.hpp"
 #include "store/watch.hpp"
@@ -79,9 +80,10 @@ class RelaySide {
   bool short_of_room(const Settlement& settlement);
   void count_vanished(const Settlement& settlement, std::int64_t removed);
   void forget_settled(const Settlement& settlement);
-  bool give_way(int code);
+  bool give_way();
   void checkpoint_after_commit(CheckpointRight& right, Turn& turn, bool report);
   bool wants_wall_offset();
+  void look_for_due(Look& look, BootTime now);
   void watch_files() noexcept;
   std::optional<BootTime> look_as_leader(const Watch::Seen& seen, BootTime now, bool& changed);
   std::optional<BootTime> look_as_standby(const Watch::Seen& seen, BootTime now, bool& changed);
@@ -97,6 +99,7 @@ class RelaySide {
   // relay thread only
   Connection connection_;
   Claims claims_;
+  Delays delays_;
   Settler settler_;
   Statement replayed_statement_;
   Statement relaxed_statement_;
@@ -118,6 +121,9 @@ class RelaySide {
   std::int64_t looked_version_ = -1;
   std::uint64_t replayed_ = 0;
   std::optional<std::int64_t> wall_offset_;
+  std::optional<Delays::Found> delayed_;  ///< nothing: to be looked for
+  std::uint64_t delayed_seen_ = 0;        ///< `SharedFile::delayed` at that look
+  bool delayed_trusted_ = false;          ///< whether the wall clock was trusted then
   Ladder wal_ladder_;
   Ladder lock_ladder_;
   std::optional<BootTime> polled_;

@@ -24,6 +24,9 @@ struct SharedFile {
   /// threshold.
   std::atomic<std::int64_t> retry_at_frames{0};
 
+  /// Counts the commits of this process with messages that wait for their `not_before`.
+  std::atomic<std::uint64_t> delayed{0};
+
   std::mutex unended_mutex;
   /// Guarded by unended_mutex: a connection whose transaction could not be rolled back for want of memory. It
   /// keeps SQLite's write lock, so whoever holds the gate next and begins has to end it first.

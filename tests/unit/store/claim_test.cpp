@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT
-#include "store/claim.hpp"
 #include "fixture.hpp"
+#include "store/claim_sql.hpp"
 
 #include <satchel/error.hpp>
 
 #include <doctest/doctest.h>
 
 using namespace store_test;
-using satchel::store::Claims;
+using satchel::store::claim_sql;
+using satchel::store::ClaimShape;
+using By = satchel::store::ClaimShape::By;
 using std::chrono::milliseconds;
 
 namespace {
 
-std::string plan(SQLite::Database& database, const char* sql) {
-  SQLite::Statement explain{database, std::string{"EXPLAIN QUERY PLAN "} + sql};
+std::string plan(SQLite::Database& database, const std::string& sql) {
+  SQLite::Statement explain{database, "EXPLAIN QUERY PLAN " + sql};
   std::string text;
   while (explain.executeStep()) text += explain.getColumn(3).getString() + "; ";
   return text;
@@ -27,20 +29,27 @@ StoredMessage only(Store& store) {
 
 }  // namespace
 
-TEST_CASE("claim: the plain query goes down the rowid, the keyed one down its index, nothing is sorted") {
+TEST_CASE("claim: the plain query goes down the rowid, the others down their index, nothing is sorted") {
   const File file;
   const auto store = file.open();
   SQLite::Database database{file.path, SQLite::OPEN_READWRITE};
-  const std::string plain = plan(database, Claims::sql(Claims::Kind::plain, false));
-  CHECK(plain == "SEARCH m USING INTEGER PRIMARY KEY (rowid>?); ");
-  const std::string keyed = plan(database, Claims::sql(Claims::Kind::key, false));
-  CHECK(keyed == "SEARCH m USING INDEX satchel_message_by_key (key=? AND id>?); ");
-  for (const auto kind : {Claims::Kind::plain, Claims::Kind::key, Claims::Kind::row}) {
-    const std::string joined = plan(database, Claims::sql(kind, true));
-    CAPTURE(joined);
-    CHECK(joined.find("TEMP B-TREE") == std::string::npos);
-    CHECK(joined.find("SCAN") == std::string::npos);
-    CHECK(joined.find("SEARCH a USING INTEGER PRIMARY KEY") != std::string::npos);
+  const auto plan_of = [&](const ClaimShape& shape) { return plan(database, claim_sql(shape)); };
+  CHECK(plan_of({By::row_order}) == "SEARCH m USING INTEGER PRIMARY KEY (rowid>?); ");
+  CHECK(plan_of({By::row_order, true}) == "SEARCH m USING INTEGER PRIMARY KEY (rowid>? AND rowid<?); ");
+  CHECK(plan_of({By::key}) == "SEARCH m USING INDEX satchel_message_by_key (key=? AND id>?); ");
+  CHECK(plan_of({By::priority}) ==
+        "SEARCH m USING INDEX satchel_message_by_priority (priority=? AND id>?); ");
+  CHECK(plan_of({By::priority, true}) ==
+        "SEARCH m USING INDEX satchel_message_by_priority (priority=? AND id>? AND id<?); ");
+  CHECK(plan_of({By::row}) == "SEARCH m USING INTEGER PRIMARY KEY (rowid=?); ");
+  for (const auto by : {By::row_order, By::priority, By::key, By::row}) {
+    for (const bool down : {false, true}) {
+      const std::string joined = plan_of({by, down, true});
+      CAPTURE(joined);
+      CHECK(joined.find("TEMP B-TREE") == std::string::npos);
+      CHECK(joined.find("SCAN") == std::string::npos);
+      CHECK(joined.find("SEARCH a USING INTEGER PRIMARY KEY") != std::string::npos);
+    }
   }
 }
 
@@ -195,6 +204,7 @@ TEST_CASE(
       " INSERT INTO satchel_message(topic, payload, ttl) SELECT 'a', 'x', 60000 FROM n");
   satchel::ClaimQuery query;
   query.max_count = 20'000;
+  query.max_rows = 100'000;
   REQUIRE(store->claim(query).messages.size() == 10'001);
   file.clock->advance(milliseconds{1000});
   const auto messages = store->claim(query).messages;

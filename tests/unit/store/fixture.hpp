@@ -104,6 +104,7 @@ inline std::vector<std::int64_t> rows_of(const std::vector<StoredMessage>& messa
 inline std::vector<std::int64_t> pending(Store& store) {
   satchel::ClaimQuery query;
   query.max_count = 100'000;
+  query.max_rows = 1'000'000;
   return rows_of(store.claim(query).messages);
 }
 
