@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "capi/convert.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <limits>
@@ -27,6 +28,11 @@ int attempts_of(std::int64_t attempts) {
     throw InvalidOption{"open", "max_attempts is " + std::to_string(attempts), "from 1 to 1000000"};
   }
   return static_cast<int>(attempts);
+}
+
+// Where a size has 32 bits, more is the most: it stays out of every range, or is as good as no limit.
+std::size_t size_of(std::uint64_t number) noexcept {
+  return static_cast<std::size_t>(std::min<std::uint64_t>(number, std::numeric_limits<std::size_t>::max()));
 }
 
 Durability durability_of(int durability) {
@@ -85,20 +91,20 @@ Options to_cpp(const satchel_options& c) {
   options.probe_backoff.cap = milliseconds{c.probe_backoff_cap_ms};
   options.blocked_probe = milliseconds{c.blocked_probe_ms};
   options.claim_timeout = milliseconds{c.claim_timeout_ms};
-  options.window = c.window;
-  options.window_bytes = c.window_bytes;
-  options.max_unsettled = c.max_unsettled;
-  options.max_payload_bytes = c.max_payload_bytes;
-  options.max_header_bytes = c.max_header_bytes;
-  options.max_transaction_messages = c.max_transaction_messages;
+  options.window = size_of(c.window);
+  options.window_bytes = size_of(c.window_bytes);
+  options.max_unsettled = size_of(c.max_unsettled);
+  options.max_payload_bytes = size_of(c.max_payload_bytes);
+  options.max_header_bytes = size_of(c.max_header_bytes);
+  options.max_transaction_messages = size_of(c.max_transaction_messages);
   options.max_file_bytes = c.max_file_bytes;
   options.busy_timeout = milliseconds{c.busy_timeout_ms};
-  options.batch_size = c.batch_size;
+  options.batch_size = size_of(c.batch_size);
   options.settle_linger = milliseconds{c.settle_linger_ms};
-  options.page_size = c.page_size;
-  options.cache_bytes = c.cache_bytes;
-  options.checkpoint_bytes = c.checkpoint_bytes;
-  options.max_wal_bytes = c.max_wal_bytes;
+  options.page_size = size_of(c.page_size);
+  options.cache_bytes = size_of(c.cache_bytes);
+  options.checkpoint_bytes = size_of(c.checkpoint_bytes);
+  options.max_wal_bytes = size_of(c.max_wal_bytes);
   options.reserve = c.reserve != 0;
   options.on_damage = c.refuse_damaged != 0 ? OnDamage::refuse : OnDamage::salvage;
   options.check_at_open = c.check_at_open != 0;

@@ -349,6 +349,19 @@ TEST_CASE("C: a structure of a wrong size is refused, one of a newer header is r
   CHECK(satchel_open("x", &options, &none) == SATCHEL_INVALID_OPTION);
 }
 
+TEST_CASE("C: a number that is too large for a size is not taken for its remainder") {
+  const TempDir directory;
+  const std::string path = directory.path() + "/device.db";
+  satchel_outbox* none = nullptr;
+  for (const auto field : {&satchel_options::window, &satchel_options::max_payload_bytes,
+                           &satchel_options::batch_size, &satchel_options::page_size}) {
+    satchel_options options;
+    REQUIRE(satchel_options_init(&options, sizeof options) == SATCHEL_OK);
+    options.*field += uint64_t{1} << 32;
+    CHECK(satchel_open(path.c_str(), &options, &none) == SATCHEL_INVALID_OPTION);
+  }
+}
+
 TEST_CASE("C: a handle that is closed is answered, whatever became of its memory") {
   const TempDir directory;
   const std::string path = directory.path() + "/device.db";
