@@ -66,7 +66,7 @@ struct Filled : File {
   std::size_t root_page = 0;
 };
 
-std::size_t waiting(const satchel::store::Store& store) { return store.counts().pending; }
+std::uint64_t waiting(const satchel::store::Store& store) { return store.counts().pending; }
 
 }  // namespace
 
