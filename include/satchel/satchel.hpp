@@ -2,6 +2,7 @@
 #pragma once
 
 #include <satchel/async.hpp>
+#include <satchel/auditor.hpp>
 #include <satchel/clock.hpp>
 #include <satchel/custom_sink.hpp>
 #include <satchel/error.hpp>
