@@ -66,10 +66,11 @@ std::optional<Announcement::Entry> entry_of(const json::Value& value) {
 }  // namespace
 
 std::optional<Announcement> Announcement::parse(std::string_view payload) {
-  json::Document document;
+  json::Document parsed;
   // Iterative: the recursive parser takes its depth from the input.
-  document.Parse<json::kParseIterativeFlag>(payload.data(), payload.size());
-  if (document.HasParseError() || !document.IsObject()) return std::nullopt;
+  parsed.Parse<json::kParseIterativeFlag>(payload.data(), payload.size());
+  const json::Value& document = parsed;
+  if (parsed.HasParseError() || !document.IsObject()) return std::nullopt;
   const auto id = MessageId::parse(std::string{text_of(document, "identity")} + "-1");
   const auto dropped = document.FindMember("dropped");
   if (!id || dropped == document.MemberEnd() || !dropped->value.IsArray()) return std::nullopt;
