@@ -76,6 +76,7 @@ struct Claimed {
 
 /// Messages whose `not_before` has passed.
 struct Released {
+  /// What is needed to hand the message over in its turn.
   struct Row {
     std::int64_t row = 0;
     std::string topic{};
@@ -181,6 +182,10 @@ class Storage {
 
   /// Reads pending messages in the order of their rows. Writes nothing.
   virtual Claimed claim(const ClaimQuery& query) = 0;
+
+  /// False: no message has another priority than normal. Asked once for each change, before urgent and bulk
+  /// messages are looked for: one probe of the index of priorities.
+  virtual bool has_priorities() { return true; }
 
   /// Makes at most `max_count` messages whose `not_before` has passed ready: claims find them from now on.
   virtual Released release_due(std::size_t max_count) = 0;

@@ -4,6 +4,7 @@
 #include <satchel/error.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace satchel::relay {
 
@@ -20,104 +21,110 @@ constexpr std::chrono::seconds kQuiet{1};
 
 /// Becomes the relay of the storage when nobody else is.
 bool Relay::Engine::lead() {
-  if (lead_) return true;
-  if (draining_ || (acquire_at_ && now_ < *acquire_at_)) return false;
+  if (shared_.lead) return true;
+  if (shared_.draining || (acquire_at_ && shared_.now < *acquire_at_)) return false;
   acquire_at_.reset();
-  if (!recovery_) recovery_ = ports_.storage.acquire();
+  if (!recovery_) recovery_ = shared_.storage.acquire();
   if (!recovery_) {
     trouble_.passed();
     return false;
   }
-  lead_ = std::make_unique<Lead>(options_, ports_.storage);
-  lead_->quiet_until = now_ + kQuiet;
-  progress_ = true;
+  shared_.lead = std::make_unique<Shared::Lead>();
+  shared_.lead->quiet_until = shared_.now + kQuiet;
+  shared_.progress = true;
   try {
-    lead_->rescans = ports_.storage.rescans();
-    examine_suspects(*recovery_);
+    take_up(*recovery_);
   } catch (...) {
-    // Without having looked at the suspects and asked for the sink it must not go on.
-    lead_.reset();
+    // Without having looked at the suspects and asked for the sinks it must not go on.
+    forget_everything();
     throw;
   }
   recovery_.reset();
-  route_.want(now_);
-  ports_.observer.leading(true);
+  shared_.observer.leading(true);
   return true;
 }
 
-/// Messages that were in flight when the last relay's process died. None of them is guilty yet: each is sent
-/// alone from now on. The death counts against one that was sent alone for that reason, in a process that had
-/// lived without it.
+void Relay::Engine::take_up(const Recovery& recovery) {
+  shared_.lead->rescans = shared_.storage.rescans();
+  look_at_dead_keys();
+  for (const auto& route : routes_) route->begin(recovery.notes);
+  examine_suspects(recovery);
+}
+
 void Relay::Engine::examine_suspects(const Recovery& recovery) {
-  Lead& lead = *lead_;
   for (const std::int64_t row : recovery.suspects) {
-    std::optional<Loaded> found = read(row);
-    if (!found) continue;
-    StoredMessage& message = found->message;
-    if (!message.damage.empty()) continue;  // comes up again as such
-    lead.crash_suspects.insert(row);
-    // Behind an older one of its key: it comes under suspicion when it is taken up.
-    if (!message.key.empty() && !lead.supply.lanes().occupy(message.key, row)) continue;
-    Entry& entry = lead.ledger[row];
-    entry = Entry{message.id,   message.topic,    message.key, found->bytes,
-                  Place::alone, message.attempts, message.aged};
-    entry.up_mark = route_.up_total(now_);
-    entry.marked = message.suspect;
-    entry.crashed = true;
-    lead.isolation.suspect(row, deliveries_);
+    ClaimQuery query;
+    query.row = row;
+    query.max_count = 1;
+    std::vector<StoredMessage> found = shared_.storage.claim(query).messages;
+    if (found.empty() || !found.front().damage.empty()) continue;  // comes up again as such
+    const std::optional<std::size_t> number = routing_.of(found.front().topic);
+    if (!number) continue;
+    RouteRelay& route = *routes_[*number];
+    shared_.lead->crash_suspects.insert(row);
+    const std::size_t bytes = weight(found.front());
+    if (!route.take_suspect(Loaded{std::move(found.front()), shared_.now, bytes})) continue;
     if (row != recovery.alone) continue;
     // The note first: a process that ends right here must not be counted against the message twice.
     InFlight note;
     note.rows = recovery.suspects;
-    ports_.storage.before_send(note);
-    const std::string error = "the process ended while this message alone was in flight";
-    const int attempts = message.attempts + 1;
-    entry.marked = true;
-    if (attempts >= options_.max_attempts) {
-      end_dead(entry, DeadReason::crashed, attempts, error);
-    } else {
-      end_failed(entry, attempts, error, pause_after(options_.retry_backoff, attempts, {}, jitter_));
-    }
+    shared_.storage.before_send(note);
+    route.count_crash(row);
   }
 }
 
-/// Suspects that wait for their turn stay noted, so that another death does not make them forgotten: two
-/// messages that end the process would take turns for ever.
-InFlight Relay::Engine::suspects_to_note() const {
-  InFlight note;
-  note.rows.assign(lead_->crash_suspects.begin(), lead_->crash_suspects.end());
-  return note;
+void Relay::Engine::look_at_dead_keys() {
+  if (shared_.options.dead_key != DeadKey::block) return;
+  const std::vector<std::string> keys = shared_.storage.dead_keys(DeadKeys::kMost + 1);
+  if (keys.size() > DeadKeys::kMost) {
+    shared_.observer.notice("more than " + std::to_string(DeadKeys::kMost) +
+                            " keys have a dead letter: the messages of the others are not held back");
+  }
+  const std::vector<std::string> freed = shared_.lead->dead_keys.load(keys);
+  for (const auto& route : routes_) route->unblocked(freed);
 }
 
-/// Another relay has the storage: everything in memory is void, the sink is cut off.
+/// Rows below the cursors may have become pending again, and keys may be free.
+void Relay::Engine::follow_rescans() {
+  const std::uint64_t rescans = shared_.storage.rescans();
+  if (rescans == shared_.lead->rescans) return;
+  shared_.lead->rescans = rescans;
+  for (const auto& route : routes_) route->rescan();
+  look_at_dead_keys();
+}
+
+/// Another relay has the storage: everything in memory is void, the sinks are cut off.
 void Relay::Engine::lose_claim(const std::string& problem) noexcept {
-  lead_.reset();
-  recovery_.reset();
-  route_.leave(now_);
-  acquire_at_ = now_ + kStandAside;
-  progress_ = true;
+  forget_everything();
+  acquire_at_ = shared_.now + kStandAside;
+  shared_.progress = true;
   guarded([this, &problem] {
-    sink_problem_ = "the claim was lost: " + problem;
+    for (const auto& route : routes_) route->say_problem("the claim was lost: " + problem);
     trouble_.passed();
-    ports_.observer.leading(false);
-    if (sink_started_) ports_.sink.reset();
+    shared_.observer.leading(false);
+    for (const auto& route : routes_) route->cut_off();
   });
 }
 
 /// Drops what is in memory and begins anew from the storage. What is in flight is sent again.
 void Relay::Engine::start_over() noexcept {
-  const bool led = lead_ != nullptr;
-  lead_.reset();
-  recovery_.reset();
-  route_.leave(now_);
-  acquire_at_ = now_ + kStandAside;
-  progress_ = true;
-  ports_.storage.release();
-  if (led) ports_.observer.leading(false);
-  try {
-    if (sink_started_) ports_.sink.reset();
-  } catch (...) {  // NOLINT(bugprone-empty-catch): the claims are void, whatever the sink thinks
+  const bool led = shared_.lead != nullptr;
+  forget_everything();
+  acquire_at_ = shared_.now + kStandAside;
+  shared_.progress = true;
+  shared_.storage.release();
+  if (led) shared_.observer.leading(false);
+  for (const auto& route : routes_) {
+    try {
+      route->cut_off();
+    } catch (...) {  // NOLINT(bugprone-empty-catch): the claims are void, whatever the sink thinks
+    }
   }
+}
+
+void Relay::Engine::forget_everything() noexcept {
+  for (const auto& route : routes_) route->abandon();
+  shared_.lead.reset();
 }
 
 }  // namespace satchel::relay

@@ -76,6 +76,22 @@ void Lanes::put_back(const std::string& key, std::int64_t row) {
   relist(node);
 }
 
+void Lanes::read_from(const std::string& key, std::int64_t row) {
+  Node& node = *lanes_.try_emplace(key).first;
+  unload(node.second);
+  pass_over(node.second, row);
+  relist(node);
+}
+
+void Lanes::drop(const std::string& key) {
+  const auto found = lanes_.find(key);
+  if (found == lanes_.end()) return;
+  discard(found->second);
+  found->second.skipped = 0;
+  found->second.held_topic.clear();
+  relist(*found);
+}
+
 void Lanes::unload(const std::string& key) {
   const auto found = lanes_.find(key);
   if (found == lanes_.end()) return;
@@ -129,6 +145,10 @@ void Lanes::pass_over(Lane& lane, std::int64_t row) noexcept {
 void Lanes::unload(Lane& lane) {
   if (lane.loaded.empty()) return;
   pass_over(lane, lane.loaded.front().message.id.row);
+  discard(lane);
+}
+
+void Lanes::discard(Lane& lane) noexcept {
   for (const Loaded& one : lane.loaded) loaded_bytes_ -= one.bytes;
   loaded_count_ -= lane.loaded.size();
   lane.loaded.clear();

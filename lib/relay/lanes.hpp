@@ -62,6 +62,11 @@ class Lanes {
   /// The message that was out is to be read again, as the first of its key.
   void put_back(const std::string& key, std::int64_t row);
 
+  /// Rows of the key from `row` on have to be looked at, also when there is no lane yet.
+  void read_from(const std::string& key, std::int64_t row);
+  /// Forgets the key, but for a message of it that is out.
+  void drop(const std::string& key);
+
   /// Forgets what was read ahead, to be read again.
   void unload(const std::string& key);
   void unload_all();
@@ -94,6 +99,7 @@ class Lanes {
 
   void pass_over(Lane& lane, std::int64_t row) noexcept;
   void unload(Lane& lane);
+  void discard(Lane& lane) noexcept;
   void load(Lane& lane, Loaded message);
   void relist(Node& node);
 

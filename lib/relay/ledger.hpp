@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -28,6 +29,9 @@ struct Entry {
   std::string key{};
   std::size_t bytes = 0;
   Place place = Place::again;
+  Priority priority = Priority::normal;
+  /// Its own limits of attempts and age.
+  std::optional<RetryPolicy> retry{};
   int attempts = 0;
   /// Age at the last failure, and how long the sink had been up in all by then.
   std::chrono::milliseconds aged{0};

@@ -20,6 +20,8 @@ struct Outcome {
   enum class Kind : std::uint8_t { delivered, expired, failed, died };
 
   Kind kind = Kind::delivered;
+  /// Number of its route.
+  std::size_t route = 0;
   MessageId id{};
   int attempts = 0;
   /// With failed and died.

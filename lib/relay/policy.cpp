@@ -35,19 +35,19 @@ milliseconds pause_after(const Backoff& backoff, int failures, milliseconds wish
   return capped_wish(backoff, wish) + jitter.draw(backoff.base);
 }
 
-Decision count_attempt(int attempts, milliseconds aged, const Options& options) noexcept {
+Decision count_attempt(int attempts, milliseconds aged, const RetryLimits& limits) noexcept {
   const int now = attempts + 1;
-  if (now >= options.max_attempts) return {Act::die, now, DeadReason::attempts};
-  if (options.max_age.count() > 0 && aged >= options.max_age) return {Act::die, now, DeadReason::age};
+  if (now >= limits.max_attempts) return {Act::die, now, DeadReason::attempts};
+  if (limits.max_age.count() > 0 && aged >= limits.max_age) return {Act::die, now, DeadReason::age};
   return {Act::fail, now, DeadReason::attempts};
 }
 
-Decision decide(const Receipt& receipt, int attempts, milliseconds aged, const Options& options) noexcept {
+Decision decide(const Receipt& receipt, int attempts, milliseconds aged, const RetryLimits& limits) noexcept {
   switch (receipt.verdict) {
     case Verdict::delivered:
       return {Act::deliver, attempts, DeadReason::rejected};
     case Verdict::retry:
-      return count_attempt(attempts, aged, options);
+      return count_attempt(attempts, aged, limits);
     case Verdict::reject:
       return {Act::die, attempts + 1, DeadReason::rejected};
     case Verdict::blocked:

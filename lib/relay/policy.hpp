@@ -5,6 +5,8 @@
 #include <satchel/sink.hpp>
 #include <satchel/storage.hpp>
 
+#include "base/retry.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -54,10 +56,10 @@ struct Decision {
 };
 
 /// `attempts` counted before this receipt; `aged`: time with the sink up since the first failure.
-Decision decide(const Receipt& receipt, int attempts, milliseconds aged, const Options& options) noexcept;
+Decision decide(const Receipt& receipt, int attempts, milliseconds aged, const RetryLimits& limits) noexcept;
 
 /// One more counted attempt: fail or die by the limits alone.
-Decision count_attempt(int attempts, milliseconds aged, const Options& options) noexcept;
+Decision count_attempt(int attempts, milliseconds aged, const RetryLimits& limits) noexcept;
 
 /// Bytes that a message weighs in the window.
 std::size_t weight(const StoredMessage& message) noexcept;

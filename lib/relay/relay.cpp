@@ -15,6 +15,7 @@ std::optional<BootTime> Relay::next_step() const { return engine_->next_step(); 
 void Relay::drain() { engine_->drain(); }
 bool Relay::drained() const { return engine_->drained(); }
 void Relay::finish(std::chrono::milliseconds timeout) noexcept { engine_->finish(timeout); }
+void Relay::pause(std::size_t route, bool paused) noexcept { engine_->pause(route, paused); }
 Snapshot Relay::snapshot() const { return engine_->snapshot(); }
 
 }  // namespace satchel::relay

@@ -4,6 +4,7 @@
 #include <satchel/clock.hpp>
 #include <satchel/observer.hpp>
 #include <satchel/options.hpp>
+#include <satchel/route.hpp>
 #include <satchel/sink.hpp>
 #include <satchel/status.hpp>
 #include <satchel/storage.hpp>
@@ -14,6 +15,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace satchel::relay {
 
@@ -29,8 +32,10 @@ struct Snapshot {
   /// Receipts for deliveries that nobody waits for: late ones, or a defect of the sink.
   std::uint64_t ignored = 0;
   bool leading = false;
+  /// Of the first route that is not up, or of the first.
   SinkState sink = SinkState::none;
   std::string sink_problem{};
+  std::vector<RouteStatus> routes{};
   std::optional<BackgroundFailure> failure{};
 
   // How much is remembered: all bounded by options, for tests and curious operators.
@@ -38,25 +43,40 @@ struct Snapshot {
   std::uint64_t keys = 0;
   std::uint64_t read_ahead = 0;
   std::uint64_t held_topics = 0;
+  std::uint64_t dead_keys = 0;
 };
 
 /// The relay without its thread: decides what is sent when, and what becomes of it. It knows the ports alone.
 /// Every call makes what is due and returns at once; whoever drives it waits for the wake, the storage's
 /// descriptor or `next_step`.
 ///
-/// Confined to one thread at a time, except `snapshot`. The wake function is called from any thread.
+/// Confined to one thread at a time, except `pause` and `snapshot`. The wake function is called from any
+/// thread.
 class Relay {
  public:
-  /// They outlive the relay.
-  struct Ports {
-    Storage& storage;
+  /// A route and where it leads.
+  struct Way {
     Sink& sink;
-    Clock& clock;
-    Observer& observer;
+    RouteOptions options{};
   };
 
-  /// `options` are valid. `wake` is thread-safe, cheap and outlives nothing: it may be called late. `seed`
-  /// spreads backoffs.
+  /// They outlive the relay.
+  struct Ports {
+    Ports(Storage& storage_port, Clock& clock_port, Observer& observer_port, std::vector<Way> ways)
+        : storage{storage_port}, clock{clock_port}, observer{observer_port}, routes{std::move(ways)} {}
+    /// One route for all messages.
+    Ports(Storage& storage_port, Sink& sink, Clock& clock_port, Observer& observer_port)
+        : Ports{storage_port, clock_port, observer_port, {Way{sink}}} {}
+
+    Storage& storage;
+    Clock& clock;
+    Observer& observer;
+    /// At least one. A message takes the first of which a filter matches.
+    std::vector<Way> routes;
+  };
+
+  /// `options` and those of the routes are valid. `wake` is thread-safe, cheap and outlives nothing: it may
+  /// be called late. `seed` spreads backoffs.
   Relay(const Options& options, Ports ports, std::function<void()> wake, std::uint64_t seed);
 
   /// As a crash would leave it, `finish` was not called: the sink is cut off, the claim stays.
@@ -80,6 +100,10 @@ class Relay {
   /// Stops the sink within `timeout`, records what came back and ends the claim. What is unanswered stays
   /// pending. The relay does nothing afterwards. A second call has no effect.
   void finish(std::chrono::milliseconds timeout) noexcept;
+
+  /// Nothing more is sent on the route of this number, from 0, or it is again: see `Outbox::pause`.
+  /// Thread-safe.
+  void pause(std::size_t route, bool paused) noexcept;
 
   /// Thread-safe.
   Snapshot snapshot() const;

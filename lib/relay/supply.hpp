@@ -4,21 +4,34 @@
 #include <satchel/options.hpp>
 #include <satchel/storage.hpp>
 
+#include "relay/dead_keys.hpp"
 #include "relay/lanes.hpp"
 #include "relay/ledger.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
+#include <string>
+#include <string_view>
 
 namespace satchel::relay {
 
-/// What can be sent next: reads the storage in row order, some messages ahead, keys by their lanes. Memory is
-/// bounded by `batch_size`, `window_bytes` and the limit of keys, whatever waits in the storage. Storage
-/// failures pass through; nothing is lost by them.
+/// What can be sent next of one route and priority: reads the storage in row order, some messages ahead, keys
+/// by their lanes. Memory is bounded by `batch_size`, `window_bytes` and the limit of keys, whatever waits in
+/// the storage. Storage failures pass through; nothing is lost by them.
 class Supply {
  public:
-  Supply(const Options& options, Storage& storage);
+  /// Which messages it reads.
+  struct Scope {
+    Priority priority = Priority::normal;
+    /// By topic; empty: all.
+    std::function<bool(std::string_view)> accepts{};
+  };
+
+  /// `dead_keys`: keys of which nothing is taken up, because the rows are read again when that changes.
+  Supply(const Options& options, Storage& storage, const DeadKeys& dead_keys, Scope scope);
 
   /// Reads until `wanted` messages are ready or there is nothing to read for now; a bounded number of reads.
   /// `ledger`: rows that are taken up already. `may_advance` false: the cursor stays where it is. True when
@@ -34,10 +47,18 @@ class Supply {
   void changed() noexcept { at_end_ = false; }
   /// To be called when nothing is taken up and nothing held: reads once more from the first row on if all is
   /// read. There should be none; but a row that the cursor or the index of keys has missed, because the file
-  /// is damaged, would wait for ever.
+  /// is damaged, would wait for ever. Not where there is much that is none of its business: then the next
+  /// start has to do.
   void look_again() noexcept;
   /// Rows from `row` on have to be looked at again.
   void rewind(std::int64_t row) noexcept;
+  /// All rows have to be looked at again.
+  void rescan() noexcept;
+  /// A message that was not ready when the cursor came by, if it did, is ready now. `sending` false: nothing
+  /// is sent for now, so that only the cursor is set back.
+  void appeared(std::int64_t row, const std::string& key, bool sending);
+  /// Messages of the key, which was blocked, may be sent again.
+  void unblocked(const std::string& key);
   /// Forgets what was read ahead, to be read again: during an outage it would only grow stale.
   void forget_loaded();
   /// A message is taken up past this: it is not to come up here as well.
@@ -54,23 +75,41 @@ class Supply {
  private:
   static constexpr int kReadsPerRound = 16;
   static constexpr std::size_t kMostPerRead = 64;
+  /// Rows that one read may pass over, so that the other routes have their turn in between.
+  static constexpr std::size_t kMostRows = 2000;
+  /// Reads without a message of this supply, after which it does not look again.
+  static constexpr std::size_t kMostFruitless = 8;
 
   bool ready(std::size_t wanted) const noexcept { return ahead_.size() + lanes_.ready_count() >= wanted; }
+  bool room() const noexcept;
   bool may_read() const noexcept;
+  ClaimQuery query() const;
   void read_on(const Ledger& ledger, BootTime now);
+  /// What became of a row that was read; `no_room`: its key finds none.
+  enum class Found : std::uint8_t { ours, not_ours, no_room };
+  Found take_in(StoredMessage message, const Ledger& ledger, BootTime now);
   void read_lane(const Ledger& ledger, BootTime now);
+  void read_row(const Ledger& ledger, BootTime now);
+  void load(StoredMessage message, BootTime now);
   bool front_is_keyed() const;
 
   const std::size_t batch_size_;
   const std::size_t most_bytes_;
+  const Scope scope_;
   Storage& storage_;
+  const DeadKeys& dead_keys_;
 
   std::int64_t cursor_ = 0;
-  bool at_end_ = false;
+  /// All is read; of messages with a priority it has to be asked first whether there are any.
+  bool at_end_;
   /// Rows were read since the last look from the first on.
   bool look_again_ = false;
+  /// Reads that found nothing to take up, though there were rows.
+  std::size_t fruitless_ = 0;
   /// The cursor stands before a message whose key found no room.
   bool keys_full_ = false;
+  /// Rows below the cursor to be read one by one.
+  std::set<std::int64_t> single_;
   std::map<std::int64_t, Loaded> ahead_;
   std::size_t ahead_bytes_ = 0;
   const std::size_t most_lanes_;

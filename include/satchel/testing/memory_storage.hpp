@@ -39,6 +39,7 @@ enum class StorageCall : std::uint8_t {
 /// flight. Several storages may share one medium, as several processes share one file. Thread-safe by its
 /// mutex.
 struct MemoryMedium {
+  /// A pending message.
   struct Row {
     Message message;
     BootTime created{};
@@ -50,6 +51,7 @@ struct MemoryMedium {
     /// Its `not_before` is over, or there is none.
     bool ready = true;
   };
+  /// A dead letter.
   struct Dead {
     Row row;
     DeadReason reason = DeadReason::rejected;
@@ -60,6 +62,9 @@ struct MemoryMedium {
   // Guarded by mutex:
   std::map<std::int64_t, Row> rows{};
   std::map<std::string, std::map<std::int64_t, Row*>> keys{};
+  /// Rows that are not ready, and rows with another priority than normal.
+  std::set<std::int64_t> delayed{};
+  std::set<std::int64_t> prioritized{};
   std::map<std::int64_t, Dead> dead{};
   std::int64_t newest = 0;
   std::uint64_t expired = 0;
@@ -237,6 +242,11 @@ class MemoryStorage final : public Storage {
     return found;
   }
 
+  bool has_priorities() override {
+    const std::lock_guard lock{medium_->mutex};
+    return !medium_->prioritized.empty();
+  }
+
   Released release_due(std::size_t max_count) override {
     before(StorageCall::release_due);
     Released released;
@@ -244,10 +254,13 @@ class MemoryStorage final : public Storage {
     if (occupied_) return released;
     const std::lock_guard lock{medium_->mutex};
     demand_claim("release messages that are due");
-    for (auto& [row, stored] : medium_->rows) {
+    for (auto one = medium_->delayed.begin(); one != medium_->delayed.end();) {
       if (released.rows.size() >= max_count) break;
-      if (stored.ready || due_of(stored) > clock_.now()) continue;
+      const std::int64_t row = *one++;
+      MemoryMedium::Row& stored = medium_->rows.at(row);
+      if (due_of(stored) > clock_.now()) continue;
       stored.ready = true;
+      medium_->delayed.erase(row);
       released.rows.push_back({row, stored.message.topic, stored.message.key,
                                stored.message.priority.value_or(Priority::normal)});
     }
@@ -312,9 +325,8 @@ class MemoryStorage final : public Storage {
     before(StorageCall::look);
     Look look;
     const std::lock_guard lock{medium_->mutex};
-    for (const auto& [row, stored] : medium_->rows) {
-      if (stored.ready) continue;
-      const BootTime due = due_of(stored);
+    for (const std::int64_t row : medium_->delayed) {
+      const BootTime due = due_of(medium_->rows.at(row));
       if (due <= clock_.now()) {
         look.due = true;
       } else if (!look.next || due < *look.next) {
@@ -357,6 +369,9 @@ class MemoryStorage final : public Storage {
   void put(std::int64_t row, MemoryMedium::Row stored) {
     MemoryMedium::Row& kept = medium_->rows[row] = std::move(stored);
     if (!kept.message.key.empty()) medium_->keys[kept.message.key][row] = &kept;
+    if (!kept.ready) medium_->delayed.insert(row);
+    if (kept.message.priority.value_or(Priority::normal) != Priority::normal)
+      medium_->prioritized.insert(row);
   }
 
   bool remove(std::int64_t row) {
@@ -367,6 +382,8 @@ class MemoryStorage final : public Storage {
       lane->second.erase(row);
       if (lane->second.empty()) medium_->keys.erase(lane);
     }
+    medium_->delayed.erase(row);
+    medium_->prioritized.erase(row);
     medium_->rows.erase(found);
     return true;
   }

@@ -66,28 +66,28 @@ TEST_CASE("policy: a peer's wish is kept, spread a little, and capped") {
 }
 
 TEST_CASE("policy: what a receipt does to a message") {
-  Options options;
-  options.max_attempts = 3;
-  CHECK(decide(delivered(), 2, 0ms, options).act == Act::deliver);
-  CHECK(decide(down("x"), 2, 0ms, options).act == Act::give_back);
-  CHECK(decide(down("x"), 2, 0ms, options).attempts == 2);
-  CHECK(decide(blocked("x"), 2, 0ms, options).act == Act::hold);
-  CHECK(decide(reject("x"), 0, 0ms, options).act == Act::die);
-  CHECK(decide(reject("x"), 0, 0ms, options).reason == DeadReason::rejected);
-  CHECK(decide(retry("x"), 1, 0ms, options).act == Act::fail);
-  CHECK(decide(retry("x"), 1, 0ms, options).attempts == 2);
-  CHECK(decide(retry("x"), 2, 0ms, options).act == Act::die);
-  CHECK(decide(retry("x"), 2, 0ms, options).reason == DeadReason::attempts);
+  RetryLimits limits;
+  limits.max_attempts = 3;
+  CHECK(decide(delivered(), 2, 0ms, limits).act == Act::deliver);
+  CHECK(decide(down("x"), 2, 0ms, limits).act == Act::give_back);
+  CHECK(decide(down("x"), 2, 0ms, limits).attempts == 2);
+  CHECK(decide(blocked("x"), 2, 0ms, limits).act == Act::hold);
+  CHECK(decide(reject("x"), 0, 0ms, limits).act == Act::die);
+  CHECK(decide(reject("x"), 0, 0ms, limits).reason == DeadReason::rejected);
+  CHECK(decide(retry("x"), 1, 0ms, limits).act == Act::fail);
+  CHECK(decide(retry("x"), 1, 0ms, limits).attempts == 2);
+  CHECK(decide(retry("x"), 2, 0ms, limits).act == Act::die);
+  CHECK(decide(retry("x"), 2, 0ms, limits).reason == DeadReason::attempts);
 }
 
 TEST_CASE("policy: age kills at the failure that finds it, and only where it is limited") {
-  Options options;
-  options.max_attempts = 100;
-  CHECK(decide(retry("x"), 1, std::chrono::hours{9999}, options).act == Act::fail);
-  options.max_age = 1000ms;
-  CHECK(decide(retry("x"), 1, 999ms, options).act == Act::fail);
-  CHECK(decide(retry("x"), 1, 1000ms, options).act == Act::die);
-  CHECK(decide(retry("x"), 1, 1000ms, options).reason == DeadReason::age);
+  RetryLimits limits;
+  limits.max_attempts = 100;
+  CHECK(decide(retry("x"), 1, std::chrono::hours{9999}, limits).act == Act::fail);
+  limits.max_age = 1000ms;
+  CHECK(decide(retry("x"), 1, 999ms, limits).act == Act::fail);
+  CHECK(decide(retry("x"), 1, 1000ms, limits).act == Act::die);
+  CHECK(decide(retry("x"), 1, 1000ms, limits).reason == DeadReason::age);
 }
 
 TEST_CASE("window: after an outage it starts at one and doubles with every full round") {

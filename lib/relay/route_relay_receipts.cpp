@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "relay/engine.hpp"
+#include "relay/route_relay.hpp"
 
 #include <algorithm>
 
@@ -12,9 +12,9 @@ constexpr int kBreaksToSuspect = 2;
 
 }  // namespace
 
-void Relay::Engine::on_receipt(const Receipt& receipt) {
+void RouteRelay::on_receipt(const Receipt& receipt) {
   if (!lead_ || lead_->flights.count(receipt.claim) == 0) {
-    ++counters_.ignored;
+    ++shared_.counters.ignored;
     return;
   }
   Lead& lead = *lead_;
@@ -22,10 +22,12 @@ void Relay::Engine::on_receipt(const Receipt& receipt) {
   const Flight flight = place->second;
   lead.flights.erase(place);
   lead.flight_bytes -= flight.bytes;
-  if (flight.alone) lead.alone = false;
-  if (receipt.verdict != Verdict::delivered) lead.note_is_stale = true;
+  if (flight.alone) lead.alone = lead.sole = wants_process_ = false;
+  if (receipt.verdict != Verdict::delivered) shared_.lead->note_is_stale = true;
   Entry& entry = lead.ledger.at(flight.row);
-  const Decision decision = decide(receipt, entry.attempts, age(entry), options_);
+  // Only a failure has to do with limits.
+  const RetryLimits limits = receipt.verdict == Verdict::retry ? limits_for(entry) : RetryLimits{};
+  const Decision decision = decide(receipt, entry.attempts, age(entry), limits);
   const bool conclusive = decision.act != Act::give_back && decision.act != Act::hold;
   if (conclusive && std::exchange(entry.trial, false)) release_topic(entry.topic);
   switch (decision.act) {
@@ -36,9 +38,9 @@ void Relay::Engine::on_receipt(const Receipt& receipt) {
       // The sink answered for it, so it breaks neither connections nor processes.
       lead.isolation.acquit(flight.row);
       entry.crashed = false;
-      lead.crash_suspects.erase(flight.row);
+      shared_.lead->crash_suspects.erase(flight.row);
       end_failed(entry, decision.attempts, receipt.reason,
-                 pause_after(options_.retry_backoff, decision.attempts, receipt.after, jitter_));
+                 pause_after(limits.backoff, decision.attempts, receipt.after, shared_.jitter));
       break;
     case Act::die:
       end_dead(entry, decision.reason, decision.attempts, receipt.reason);
@@ -53,18 +55,18 @@ void Relay::Engine::on_receipt(const Receipt& receipt) {
 }
 
 /// The sink failed, not the message. Nothing is counted, unless the message breaks connections.
-void Relay::Engine::on_down(const Receipt& receipt, const Flight& flight, Entry& entry) {
+void RouteRelay::on_down(const Receipt& receipt, const Flight& flight, Entry& entry) {
   Lead& lead = *lead_;
   // A receipt of an earlier connection says nothing about this one.
   if (flight.session == route_.session()) fell(receipt);
   if (receipt.exposed) entry.breaks = std::min(entry.breaks + 1, kBreaksToSuspect);
   const bool suspected = receipt.exposed && entry.breaks >= kBreaksToSuspect;
   if (std::exchange(entry.trial, false)) {
-    lead.topics.retry_at_once(entry.topic, now_);
+    lead.topics.retry_at_once(entry.topic, shared_.now);
     hold_back(flight.row);
   } else if (suspected && flight.alone && !lead.isolation.watching()) {
     lead.isolation.suspect(flight.row, deliveries_);
-    lead.isolation.broke(flight.row, now_ - flight.sent_at);
+    lead.isolation.broke(flight.row, shared_.now - flight.sent_at);
     entry.place = Place::watched;
   } else if (suspected || flight.alone) {
     entry.place = Place::alone;
@@ -75,7 +77,7 @@ void Relay::Engine::on_down(const Receipt& receipt, const Flight& flight, Entry&
 }
 
 /// Credentials, rights or configuration. It may be this topic alone.
-void Relay::Engine::on_blocked(const Receipt& receipt, const Flight& flight, Entry& entry) {
+void RouteRelay::on_blocked(const Receipt& receipt, const Flight& flight, Entry& entry) {
   Lead& lead = *lead_;
   const bool here = route_.up() && flight.session == route_.session();
   const std::string topic = entry.topic;
@@ -104,48 +106,54 @@ void Relay::Engine::on_blocked(const Receipt& receipt, const Flight& flight, Ent
   if (trial || !lead.topics.holds(topic)) {
     const std::string problem = "topic " + topic + ": " + receipt.reason;
     const bool news = !lead.topics.holds(topic);
-    lead.topics.hold(topic, flight.row, now_ + pause, deliveries_);
+    lead.topics.hold(topic, flight.row, shared_.now + pause, deliveries_);
     sink_problem_ = problem;
-    if (news) ports_.observer.sink_down(sink_name_, problem, true, pause);
+    if (news) shared_.observer.sink_down(sink_name_, problem, true, pause);
   }
   keep();
 }
 
-void Relay::Engine::fell(const Receipt& cause) {
+void RouteRelay::fell(const Receipt& cause) {
   if (!lead_) return;
   const bool was_up = route_.up();
-  const std::optional<milliseconds> pause = route_.fall(cause, now_, jitter_);
+  const std::optional<milliseconds> pause = route_.fall(cause, shared_.now, shared_.jitter);
   if (!pause) return;
   sink_problem_ = cause.reason;
+  outage_ = true;
+  held_back_ = false;
   if (was_up) {
     lead_->window.outage();
-    lead_->supply.forget_loaded();
+    lead_->tiers.forget_loaded();
     if (lead_->isolation.watching()) conclude(lead_->isolation.link_at_fault());
   }
-  ports_.observer.sink_down(sink_name_, cause.reason, cause.verdict == Verdict::blocked, *pause);
+  shared_.observer.sink_down(sink_name_, cause.reason, cause.verdict == Verdict::blocked, *pause);
 }
 
-void Relay::Engine::rose() {
-  if (!lead_ || !route_.rise(now_)) return;
+void RouteRelay::rose() {
+  if (!lead_ || !route_.rise(shared_.now)) return;
   sink_problem_.clear();
-  ports_.observer.sink_up(sink_name_);
+  // No draw without need: the other pauses stay what they would be.
+  if (std::exchange(outage_, false) && options_.drain_jitter.count() > 0)
+    send_from_ = shared_.now + shared_.jitter.draw(options_.drain_jitter);
+  shared_.observer.sink_up(sink_name_);
 }
 
 /// The end of a watch over a connection without the suspect.
-void Relay::Engine::conclude(const Isolation::Verdict& verdict) {
+void RouteRelay::conclude(const Isolation::Verdict& verdict) {
   Lead& lead = *lead_;
   Entry& entry = lead.ledger.at(verdict.row);
   entry.place = Place::alone;
   if (verdict.guilty) {
     const std::string error =
         "the connection broke while this message alone was in flight, and held without it";
-    const Decision decision = count_attempt(entry.attempts, age(entry), options_);
+    const RetryLimits limits = limits_for(entry);
+    const Decision decision = count_attempt(entry.attempts, age(entry), limits);
     entry.marked = true;
     if (decision.act == Act::die) {
       end_dead(entry, decision.reason, decision.attempts, error);
     } else {
       end_failed(entry, decision.attempts, error,
-                 pause_after(options_.retry_backoff, decision.attempts, {}, jitter_));
+                 pause_after(limits.backoff, decision.attempts, {}, shared_.jitter));
     }
   } else if (verdict.taken_back > 0) {
     end_failed(entry, std::max(0, entry.attempts - verdict.taken_back),
@@ -153,41 +161,52 @@ void Relay::Engine::conclude(const Isolation::Verdict& verdict) {
   }
 }
 
-void Relay::Engine::release_topic(const std::string& topic) {
-  if (const auto from = lead_->topics.release(topic)) lead_->supply.rewind(*from);
-  lead_->supply.lanes().release(topic);
-  lead_->supply.changed();
+void RouteRelay::release_topic(const std::string& topic) {
+  if (const auto from = lead_->topics.release(topic)) lead_->tiers.rewind(*from);
+  lead_->tiers.release_topic(topic);
   if (lead_->topics.empty() && route_.up()) sink_problem_.clear();
 }
 
-void Relay::Engine::release_all_topics() {
+void RouteRelay::release_all_topics() {
   while (!lead_->topics.empty()) release_topic(lead_->topics.first());
 }
 
 /// Lets go of a message of a held topic; what is remembered is from where to read again.
-void Relay::Engine::hold_back(std::int64_t row) {
+void RouteRelay::hold_back(std::int64_t row) {
   Lead& lead = *lead_;
   const auto found = lead.ledger.find(row);
   const Entry& entry = found->second;
   if (entry.key.empty()) {
     lead.topics.pass_over(entry.topic, row);
   } else {
-    lead.supply.lanes().put_back(entry.key, row);
-    lead.supply.lanes().hold(entry.key, entry.topic);
+    Lanes& lanes = lead.tiers.of(entry.priority).supply.lanes();
+    lanes.put_back(entry.key, row);
+    lanes.hold(entry.key, entry.topic);
   }
   lead.isolation.acquit(row);
   lead.ledger.erase(found);
 }
 
-void Relay::Engine::send_again(Entry& entry) {
+/// Lets go of a message of a blocked key: it is read again with the key.
+void RouteRelay::let_go(std::int64_t row) {
+  Lead& lead = *lead_;
+  const auto found = lead.ledger.find(row);
+  Lanes& lanes = lead.tiers.of(found->second.priority).supply.lanes();
+  lanes.free(found->second.key, row);
+  lanes.drop(found->second.key);
+  lead.isolation.acquit(row);
+  lead.ledger.erase(found);
+}
+
+void RouteRelay::send_again(Entry& entry) {
   entry.place = Place::again;
-  lead_->again.insert(entry.id.row);
+  lead_->tiers.of(entry.priority).again.insert(entry.id.row);
 }
 
 /// Time with the sink up since the first failure.
-milliseconds Relay::Engine::age(const Entry& entry) const noexcept {
+milliseconds RouteRelay::age(const Entry& entry) const noexcept {
   if (entry.attempts == 0) return milliseconds{0};
-  return entry.aged + (route_.up_total(now_) - entry.up_mark);
+  return entry.aged + (route_.up_total(shared_.now) - entry.up_mark);
 }
 
 }  // namespace satchel::relay
