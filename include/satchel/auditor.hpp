@@ -34,6 +34,7 @@ struct AuditGap {
 
 /// What a message to `Options::announce_topic` says.
 struct Announcement {
+  /// The messages of one topic that were dropped for one reason.
   struct Entry {
     DropReason reason = DropReason::expired;
     std::string topic{};
@@ -48,6 +49,7 @@ struct Announcement {
   static std::optional<Announcement> parse(std::string_view payload);
 };
 
+/// How much an `Auditor` remembers.
 struct AuditorOptions {
   /// Stretches without a gap that are remembered of one identity. A stretch needs about 64 bytes. 1 to
   /// 10,000,000.

@@ -85,6 +85,7 @@ struct CodecOf {
   using type = JsonCodec;
 };
 
+/// A struct may name its codec itself.
 template <class T>
 requires requires { typename T::codec; }
 struct CodecOf<T> {

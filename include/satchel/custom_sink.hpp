@@ -32,6 +32,7 @@ class Completion {
   std::shared_ptr<State> state_;
 };
 
+/// What can be said of a sink made of a function.
 struct CustomSinkOptions {
   /// What `name()` says.
   std::string name{"custom"};

@@ -19,6 +19,7 @@ struct sqlite3;
 
 namespace satchel {
 
+/// The limits of a `Writer`; those of delivery are the `Outbox`'s.
 struct WriterOptions {
   std::size_t max_payload_bytes = 1U << 20U;  ///< at enqueue; 0 to 256 MiB
   std::size_t max_header_bytes = 8192;        ///< names and values of one message together; 0 to 1 MiB

@@ -263,6 +263,7 @@ inline void is_silent_after_stop(SinkFixture& fixture) {
 
 }  // namespace sink_checks
 
+/// One rule of the suite.
 struct SinkCheck {
   std::string name;
   /// Throws `std::logic_error` when the sink breaks the rule.

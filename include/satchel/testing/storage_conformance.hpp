@@ -281,6 +281,7 @@ inline void wakes_the_relay(StorageFixture& fixture) {
 
 }  // namespace storage_checks
 
+/// One rule of the suite.
 struct StorageCheck {
   std::string name;
   /// Throws `std::logic_error` when the storage breaks the rule.
