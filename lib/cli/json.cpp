@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+#include "json.hpp"
+
+#include "text.hpp"
+
+#include <satchel/error.hpp>
+
+// Brings rapidjson, wherever this cereal keeps it.
+#include <fmt/core.h>
+#include <cereal/archives/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+
+namespace satchel::cli {
+namespace {
+
+namespace json = rapidjson;
+using std::chrono::milliseconds;
+
+constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// RFC 4648 section 4, with padding.
+std::string base64(std::string_view bytes) {
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t i = 0; i < 3; ++i)
+      group = group << 8U | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0U);
+    for (std::size_t i = 0; i < 4; ++i)
+      text += at + i > bytes.size() ? '=' : kAlphabet[(group >> (18 - 6 * i)) & 63U];
+  }
+  return text;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::size_t padding = 0;
+  while (padding < 2 && !text.empty() && text.back() == '=') {
+    text.remove_suffix(1);
+    ++padding;
+  }
+  std::string bytes;
+  std::uint32_t group = 0;
+  unsigned bits = 0;
+  for (const char c : text) {
+    const std::size_t value = kAlphabet.find(c);
+    if (value == std::string_view::npos) return std::nullopt;
+    group = (group << 6U | static_cast<std::uint32_t>(value)) & 0xFFFFFFU;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes += static_cast<char>(group >> bits & 0xFFU);
+  }
+  return bytes;
+}
+
+bool is_utf8(std::string_view text) {
+  json::StringBuffer sink;
+  json::Writer<json::StringBuffer, json::UTF8<>, json::UTF8<>, json::CrtAllocator,
+               json::kWriteValidateEncodingFlag>
+      writer{sink};
+  return writer.String(text.data(), static_cast<json::SizeType>(text.size()));
+}
+
+/// Builds one object. Texts that are no UTF-8 are written as they can be seen.
+class Object {
+ public:
+  Object() { writer_.StartObject(); }
+
+  void text(std::string_view name, std::string_view value) {
+    key(name);
+    const std::string safe = is_utf8(value) ? std::string{value} : visible(value);
+    writer_.String(safe.data(), static_cast<json::SizeType>(safe.size()));
+  }
+  void some_text(std::string_view name, std::string_view value) {
+    if (!value.empty()) text(name, value);
+  }
+  void number(std::string_view name, std::int64_t value) {
+    key(name);
+    writer_.Int64(value);
+  }
+  void count(std::string_view name, std::uint64_t value) {
+    key(name);
+    writer_.Uint64(value);
+  }
+  void truth(std::string_view name, bool value) {
+    key(name);
+    writer_.Bool(value);
+  }
+  void time(std::string_view name, const std::optional<WallTime>& value) {
+    if (value) number(name, value->time_since_epoch().count());
+  }
+  void span(std::string_view name, const std::optional<milliseconds>& value) {
+    if (value) number(name, value->count());
+  }
+  template <class Fill>
+  void object(std::string_view name, Fill fill) {
+    key(name);
+    writer_.StartObject();
+    fill();
+    writer_.EndObject();
+  }
+  template <class Items, class Fill>
+  void list(std::string_view name, const Items& items, Fill fill) {
+    key(name);
+    writer_.StartArray();
+    for (const auto& item : items) {
+      writer_.StartObject();
+      fill(item);
+      writer_.EndObject();
+    }
+    writer_.EndArray();
+  }
+  std::string done() {
+    writer_.EndObject();
+    return {buffer_.GetString(), buffer_.GetSize()};
+  }
+
+ private:
+  void key(std::string_view name) { writer_.Key(name.data(), static_cast<json::SizeType>(name.size())); }
+
+  json::StringBuffer buffer_;
+  json::Writer<json::StringBuffer> writer_{buffer_};
+};
+
+constexpr std::array<std::string_view, 3> kPriorities{"normal", "urgent", "bulk"};
+
+void put_message(Object& object, const MessageId& id, const Message& message) {
+  object.text("id", id.to_string());
+  object.number("row", id.row);
+  object.text("topic", message.topic);
+  if (is_utf8(message.payload)) {
+    object.text("payload", message.payload);
+  } else {
+    object.text("payload_base64", base64(message.payload));
+  }
+  object.some_text("key", message.key);
+  object.some_text("content_type", message.content_type);
+  if (!message.headers.empty()) {
+    object.object("headers", [&] {
+      for (const Header& header : message.headers) object.text(header.name, header.value);
+    });
+  }
+  if (message.priority && *message.priority != Priority::normal)
+    object.text("priority", kPriorities.at(static_cast<std::size_t>(*message.priority)));
+  object.span("expires_after_ms", message.expires_after);
+}
+
+[[noreturn]] void refuse(std::size_t line, const std::string& problem) {
+  throw InvalidMessage{fmt::format("read line {}", line), problem,
+                       "each line is a JSON object with at least \"topic\", as `satchel export` writes it"};
+}
+
+std::string text_at(const json::Value& object, const char* name, std::size_t line) {
+  const auto found = object.FindMember(name);
+  if (found == object.MemberEnd()) return {};
+  if (!found->value.IsString()) refuse(line, fmt::format("\"{}\" is not a text", name));
+  return {found->value.GetString(), found->value.GetStringLength()};
+}
+
+Priority priority_at(const std::string& name, std::size_t line) {
+  const auto found = std::find(kPriorities.begin(), kPriorities.end(), name);
+  if (found == kPriorities.end()) refuse(line, fmt::format("the priority '{}'", visible(name)));
+  return static_cast<Priority>(found - kPriorities.begin());
+}
+
+void read_payload(Message& message, const json::Value& object, std::size_t line) {
+  message.payload = text_at(object, "payload", line);
+  if (!object.HasMember("payload_base64")) return;
+  std::optional<std::string> bytes = from_base64(text_at(object, "payload_base64", line));
+  if (!bytes) refuse(line, "\"payload_base64\" is not base64");
+  message.payload = *std::move(bytes);
+}
+
+void read_headers(Message& message, const json::Value& object, std::size_t line) {
+  const auto headers = object.FindMember("headers");
+  if (headers == object.MemberEnd()) return;
+  if (!headers->value.IsObject()) refuse(line, "\"headers\" is not an object");
+  for (const auto& header : headers->value.GetObject()) {
+    const std::string name{header.name.GetString(), header.name.GetStringLength()};
+    if (!header.value.IsString()) refuse(line, fmt::format("the header '{}' is not a text", visible(name)));
+    message.headers.push_back({name, {header.value.GetString(), header.value.GetStringLength()}});
+  }
+}
+
+}  // namespace
+
+std::string to_json(const PendingMessage& found) {
+  Object object;
+  put_message(object, found.id, found.message);
+  object.time("created_ms", found.created);
+  object.span("age_ms", found.age);
+  object.truth("delayed", found.delayed);
+  object.truth("in_flight", found.in_flight);
+  object.number("attempts", found.attempts);
+  object.some_text("first_error", found.first_error);
+  object.some_text("last_error", found.last_error);
+  object.span("next_attempt_ms", found.next_attempt);
+  object.some_text("damage", found.damage);
+  return object.done();
+}
+
+std::string to_json(const DeadLetter& dead) {
+  Object object;
+  put_message(object, dead.id, dead.message);
+  object.text("reason", to_string(dead.reason));
+  object.number("attempts", dead.attempts);
+  object.some_text("first_error", dead.first_error);
+  object.some_text("last_error", dead.last_error);
+  object.time("created_ms", dead.created);
+  object.time("died_ms", dead.died);
+  return object.done();
+}
+
+std::string to_json(const FileReport& report) {
+  Object object;
+  object.text("file", report.path);
+  object.number("schema", report.schema);
+  object.text("identity", identity_text(report.identity));
+  object.count("pending", report.pending);
+  object.truth("pending_is_bound", report.pending_is_bound);
+  object.count("urgent", report.urgent);
+  object.count("bulk", report.bulk);
+  object.count("delayed", report.delayed);
+  object.count("failing", report.failing);
+  object.count("dead", report.dead);
+  object.number("newest_row", report.newest_row);
+  if (report.oldest) {
+    object.object("oldest", [&] {
+      object.text("id", report.oldest->id.to_string());
+      object.text("topic", report.oldest->message.topic);
+      object.span("age_ms", report.oldest->age);
+      object.number("attempts", report.oldest->attempts);
+      object.some_text("last_error", report.oldest->last_error);
+    });
+  }
+  const auto put = [&](const Tally& tally) {
+    object.text("error", tally.text);
+    object.count("messages", tally.messages);
+  };
+  object.list("failures", report.failures, put);
+  object.list("deaths", report.deaths, put);
+  object.object("counters", [&] {
+    for (const auto& [name, value] : report.counters) object.number(name, value);
+  });
+  object.list("dropped", report.dropped, [&](const Dropped& dropped) {
+    object.text("reason", to_string(dropped.reason));
+    object.text("topic", dropped.topic);
+    object.count("messages", dropped.messages);
+    object.count("unconfirmed", dropped.unconfirmed);
+  });
+  object.count("file_bytes", report.file_bytes);
+  object.count("wal_bytes", report.wal_bytes);
+  object.count("free_bytes", report.free_bytes);
+  object.count("device_bytes", report.device_bytes);
+  object.object("relay", [&] {
+    object.truth("alive", report.relay.alive);
+    object.number("process", report.relay.process);
+    object.count("in_flight", report.relay.in_flight);
+    object.time("active_ms", report.relay.active);
+    object.some_text("failure", report.relay.failure);
+    object.list("sinks", report.relay.sinks, [&](const SinkReport& sink) {
+      object.text("sink", sink.sink);
+      object.text("state", to_string(sink.state));
+      object.some_text("problem", sink.problem);
+      object.span("since_ms", sink.since);
+    });
+  });
+  return object.done();
+}
+
+Message message_of(const std::string& text, std::size_t line) {
+  json::Document object;
+  // Iterative: rapidjson's recursive parser takes its depth from the input.
+  object.Parse<json::kParseIterativeFlag | json::kParseValidateEncodingFlag>(text.data(), text.size());
+  if (object.HasParseError()) refuse(line, fmt::format("not JSON, at byte {}", object.GetErrorOffset()));
+  if (!object.IsObject()) refuse(line, "not a JSON object");
+  Message message;
+  message.topic = text_at(object, "topic", line);
+  if (message.topic.empty()) refuse(line, "no \"topic\"");
+  message.key = text_at(object, "key", line);
+  message.content_type = text_at(object, "content_type", line);
+  read_payload(message, object, line);
+  read_headers(message, object, line);
+  if (object.HasMember("priority")) message.priority = priority_at(text_at(object, "priority", line), line);
+  if (const auto time = object.FindMember("expires_after_ms"); time != object.MemberEnd()) {
+    if (!time->value.IsInt64()) refuse(line, "\"expires_after_ms\" is not a whole number");
+    message.expires_after = milliseconds{time->value.GetInt64()};
+  }
+  return message;
+}
+
+}  // namespace satchel::cli
