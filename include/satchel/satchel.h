@@ -63,9 +63,11 @@ typedef enum satchel_code {
   SATCHEL_FULL = 9,             /* file system or quota full; nothing was committed */
   SATCHEL_OUTCOME_UNKNOWN = 10, /* I/O error in the commit: it may or may not have taken place */
   SATCHEL_NO_MEMORY = 11,
-  SATCHEL_NOT_FOUND = 12 /* no dead letter with this id */
+  SATCHEL_NOT_FOUND = 12,     /* no dead letter with this id */
+  SATCHEL_QUOTA_EXCEEDED = 13 /* the message was not added; commit or roll back as you like */
 } satchel_code;
 
+/* What went wrong. */
 typedef struct satchel_error {
   size_t size;
   int code;              /* a satchel_code */
@@ -85,10 +87,18 @@ const char* satchel_version(void);
 
 /* ---- messages ---- */
 
+/* One name and value that travels beside the payload, as text. */
 typedef struct satchel_header {
   const char* name;
   const char* value;
 } satchel_header;
+
+typedef enum satchel_priority {
+  SATCHEL_PRIORITY_UNSET = 0, /* normal */
+  SATCHEL_PRIORITY_NORMAL = 1,
+  SATCHEL_PRIORITY_URGENT = 2,
+  SATCHEL_PRIORITY_BULK = 3
+} satchel_priority;
 
 /* Set `size` and what is needed, leave the rest zero: {.size = sizeof message, .topic = "t"}. */
 typedef struct satchel_message {
@@ -101,8 +111,12 @@ typedef struct satchel_message {
   const satchel_header* headers;
   size_t header_count;
   int64_t expires_after_ms; /* 0: never */
+  int64_t not_before_ms;    /* 0: at once */
+  int priority;             /* a satchel_priority */
+  int coalesce;             /* 1: takes the place of what is pending of its key and topic */
 } satchel_message;
 
+/* Names a message for ever and everywhere; every copy of it has the same. */
 typedef struct satchel_message_id {
   unsigned char identity[16];
   int64_t row;
@@ -129,9 +143,18 @@ typedef enum satchel_event_kind {
   SATCHEL_EVENT_FAILING = 9,
   SATCHEL_EVENT_HEALED = 10,
   SATCHEL_EVENT_GATE_HELD = 11,
-  SATCHEL_EVENT_NOTICE = 12
+  SATCHEL_EVENT_NOTICE = 12,
+  SATCHEL_EVENT_DROPPED = 13
 } satchel_event_kind;
 
+typedef enum satchel_drop_reason {
+  SATCHEL_DROP_EXPIRED = 1,
+  SATCHEL_DROP_QUOTA = 2,
+  SATCHEL_DROP_COALESCED = 3,
+  SATCHEL_DROP_DISCARDED = 4
+} satchel_drop_reason;
+
+/* What a satchel_event_callback is told. The texts are valid during the call. */
 typedef struct satchel_event {
   size_t size;
   int kind;                     /* a satchel_event_kind; pass over those that you do not know */
@@ -141,9 +164,11 @@ typedef struct satchel_event {
   int64_t duration_ms; /* backoff, pause, or how long the gate was held */
   const char* text;    /* error, reason, sink or notice; may be empty */
   const char* hint;    /* may be empty */
+  uint64_t messages;   /* with DROPPED: how many of the topic in `text` */
+  int drop_reason;     /* with DROPPED: a satchel_drop_reason */
 } satchel_event;
 
-/* Called on the relay thread, in GATE_HELD and NOTICE also on a caller's thread. It must return soon, and may
+/* Called on the relay thread, in GATE_HELD, DROPPED and NOTICE also on a caller's thread. It must return soon, and may
  * call the outbox; of satchel_open's own notices it cannot, as there is no handle yet. */
 typedef void (*satchel_event_callback)(void* context, const satchel_event* event);
 
@@ -154,7 +179,14 @@ typedef enum satchel_durability {
   SATCHEL_DURABILITY_RELAXED = 1
 } satchel_durability;
 
-/* What options.hpp says. Call satchel_options_init first, which sets every value to its default. */
+typedef enum satchel_when_full {
+  SATCHEL_WHEN_FULL_REJECT = 0,
+  SATCHEL_WHEN_FULL_DROP_OLDEST = 1,
+  SATCHEL_WHEN_FULL_DROP_NEWEST = 2,
+  SATCHEL_WHEN_FULL_DROP_LOWEST = 3
+} satchel_when_full;
+
+/* What options.hpp and quota.hpp say. Call satchel_options_init first, which sets every value to its default. */
 typedef struct satchel_options {
   size_t size;
   int durability;       /* a satchel_durability */
@@ -189,6 +221,22 @@ typedef struct satchel_options {
   int reserve;         /* 0 or 1 */
   int refuse_damaged;  /* 0: a damaged file is salvaged; 1: satchel_open fails */
   int check_at_open;   /* 0 or 1 */
+  uint64_t bulk_share;
+  int64_t drain_jitter_ms;
+  uint64_t quota_messages; /* 0: no limit, here and in those that follow */
+  uint64_t quota_bytes;
+  uint64_t quota_keep_free;
+  uint64_t quota_urgent_messages; /* this and the next five need quota_exact */
+  uint64_t quota_urgent_bytes;
+  uint64_t quota_normal_messages;
+  uint64_t quota_normal_bytes;
+  uint64_t quota_bulk_messages;
+  uint64_t quota_bulk_bytes;
+  const char* announce_topic; /* NULL: what is dropped is not announced */
+  int quota_when_full;        /* a satchel_when_full */
+  int quota_exact;            /* 0 or 1 */
+  int block_dead_keys;        /* 0: a key goes on without its dead letter; 1: it waits */
+  int keep_identity;          /* of a file that was restored; 0: new messages get a new one */
 } satchel_options;
 
 /* Sets `size` and every default; pass sizeof(satchel_options). */
@@ -272,6 +320,7 @@ typedef enum satchel_dead_reason {
   SATCHEL_DEAD_DAMAGED = 5
 } satchel_dead_reason;
 
+/* A message that was given up. What it points to is valid during the call. */
 typedef struct satchel_dead_letter {
   size_t size;
   satchel_message_id id;

@@ -50,6 +50,13 @@ void CallbackObserver::expired(const MessageId& id) noexcept {
   callback_(context_, &event);
 }
 
+void CallbackObserver::dropped(DropReason reason, const std::string& topic, std::uint64_t messages) noexcept {
+  satchel_event event = event_of(SATCHEL_EVENT_DROPPED, topic.c_str());
+  event.messages = messages;
+  event.drop_reason = static_cast<int>(reason);
+  callback_(context_, &event);
+}
+
 void CallbackObserver::sink_up(const std::string& sink) noexcept {
   const satchel_event event = event_of(SATCHEL_EVENT_SINK_UP, sink.c_str());
   callback_(context_, &event);

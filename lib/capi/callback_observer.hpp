@@ -19,6 +19,7 @@ class CallbackObserver final : public Observer {
                 std::chrono::milliseconds backoff) noexcept override;
   void died(const MessageId& id, DeadReason reason, const std::string& error) noexcept override;
   void expired(const MessageId& id) noexcept override;
+  void dropped(DropReason reason, const std::string& topic, std::uint64_t messages) noexcept override;
   void sink_up(const std::string& sink) noexcept override;
   void sink_down(const std::string& sink, const std::string& reason, bool alarm,
                  std::chrono::milliseconds pause) noexcept override;

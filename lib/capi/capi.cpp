@@ -4,6 +4,7 @@
 #include "capi/guard.hpp"
 #include "capi/handles.hpp"
 #include "capi/not_found.hpp"
+#include "capi/outboxes.hpp"
 
 #include <satchel/satchel.h>
 #include <satchel/features.hpp>
@@ -30,12 +31,6 @@ struct OwnedTransaction {
   std::thread::id owner = std::this_thread::get_id();
 };
 
-// Never destroyed: a thread of the application may still call while the process ends.
-Handles<satchel_outbox, Outbox>& outboxes() {
-  static auto* all = new Handles<satchel_outbox, Outbox>;
-  return *all;
-}
-
 Handles<satchel_transaction, OwnedTransaction>& transactions() {
   static auto* all = new Handles<satchel_transaction, OwnedTransaction>;
   return *all;
@@ -61,7 +56,7 @@ std::shared_ptr<OwnedTransaction> take_own(const satchel_transaction* handle, co
 
 Options options_of(const satchel_options* given_options) {
   if (given_options == nullptr) return {};
-  const satchel_options c = read(given_options, "open");
+  const satchel_options c = read(given_options, "open", to_c(Options{}));
   Options options = to_cpp(c);
   if (c.on_event != nullptr)
     options.observer = std::make_shared<CallbackObserver>(c.on_event, c.event_context);
@@ -88,6 +83,12 @@ void found_or_throw(bool found, const satchel_message_id& id, const char* operat
 }
 
 }  // namespace
+
+// Never destroyed: a thread of the application may still call while the process ends.
+Handles<satchel_outbox, Outbox>& outboxes() {
+  static auto* all = new Handles<satchel_outbox, Outbox>;
+  return *all;
+}
 
 }  // namespace satchel::capi
 
@@ -128,13 +129,10 @@ int satchel_options_init(satchel_options* options, size_t size) {
   return guarded("options_init", [&] {
     satchel_options defaults = to_c(satchel::Options{});
     given(options, "options_init", "the structure");
-    if (size < sizeof defaults || size > 16 * sizeof defaults) {
-      throw satchel::UsageError{"options_init", "the size is " + std::to_string(size),
-                                "pass sizeof(satchel_options)"};
-    }
+    check_size<satchel_options>(size, "options_init");
     defaults.size = size;
     std::memset(static_cast<void*>(options), 0, size);
-    std::memcpy(static_cast<void*>(options), &defaults, sizeof defaults);
+    std::memcpy(static_cast<void*>(options), &defaults, std::min(size, sizeof defaults));
   });
 }
 

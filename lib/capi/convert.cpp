@@ -23,95 +23,28 @@ std::int64_t ms_of(const std::optional<WallTime>& time) noexcept {
   return time ? std::int64_t{time->time_since_epoch().count()} : -1;
 }
 
-int attempts_of(std::int64_t attempts) {
-  if (attempts < 0 || attempts > std::numeric_limits<int>::max()) {
-    throw InvalidOption{"open", "max_attempts is " + std::to_string(attempts), "from 1 to 1000000"};
+int c_priority(const std::optional<Priority>& priority) noexcept {
+  if (!priority) return SATCHEL_PRIORITY_UNSET;
+  if (*priority == Priority::urgent) return SATCHEL_PRIORITY_URGENT;
+  return *priority == Priority::bulk ? SATCHEL_PRIORITY_BULK : SATCHEL_PRIORITY_NORMAL;
+}
+
+std::optional<Priority> priority_of(int priority, const char* operation) {
+  switch (priority) {
+    case SATCHEL_PRIORITY_UNSET:
+      return std::nullopt;
+    case SATCHEL_PRIORITY_NORMAL:
+      return Priority::normal;
+    case SATCHEL_PRIORITY_URGENT:
+      return Priority::urgent;
+    case SATCHEL_PRIORITY_BULK:
+      return Priority::bulk;
+    default:
+      throw InvalidMessage{operation, "priority is " + std::to_string(priority), "a satchel_priority"};
   }
-  return static_cast<int>(attempts);
-}
-
-// Where a size has 32 bits, more is the most: it stays out of every range, or is as good as no limit.
-std::size_t size_of(std::uint64_t number) noexcept {
-  return static_cast<std::size_t>(std::min<std::uint64_t>(number, std::numeric_limits<std::size_t>::max()));
-}
-
-Durability durability_of(int durability) {
-  if (durability == SATCHEL_DURABILITY_FULL) return Durability::full;
-  if (durability == SATCHEL_DURABILITY_RELAXED) return Durability::relaxed;
-  throw InvalidOption{"open", "durability is " + std::to_string(durability), "0 (full) or 1 (relaxed)"};
 }
 
 }  // namespace
-
-satchel_options to_c(const Options& options) noexcept {
-  satchel_options c{};
-  c.size = sizeof c;
-  c.durability =
-      options.durability == Durability::full ? SATCHEL_DURABILITY_FULL : SATCHEL_DURABILITY_RELAXED;
-  c.external_writers = options.external_writers ? 1 : 0;
-  c.polling_interval_ms = options.polling_interval.count();
-  c.max_attempts = options.max_attempts;
-  c.max_age_ms = options.max_age.count();
-  c.retry_backoff_ms = options.retry_backoff.base.count();
-  c.retry_backoff_cap_ms = options.retry_backoff.cap.count();
-  c.probe_backoff_ms = options.probe_backoff.base.count();
-  c.probe_backoff_cap_ms = options.probe_backoff.cap.count();
-  c.blocked_probe_ms = options.blocked_probe.count();
-  c.claim_timeout_ms = options.claim_timeout.count();
-  c.window = options.window;
-  c.window_bytes = options.window_bytes;
-  c.max_unsettled = options.max_unsettled;
-  c.max_payload_bytes = options.max_payload_bytes;
-  c.max_header_bytes = options.max_header_bytes;
-  c.max_transaction_messages = options.max_transaction_messages;
-  c.max_file_bytes = options.max_file_bytes;
-  c.busy_timeout_ms = options.busy_timeout.count();
-  c.batch_size = options.batch_size;
-  c.settle_linger_ms = options.settle_linger.count();
-  c.page_size = options.page_size;
-  c.cache_bytes = options.cache_bytes;
-  c.checkpoint_bytes = options.checkpoint_bytes;
-  c.max_wal_bytes = options.max_wal_bytes;
-  c.reserve = options.reserve ? 1 : 0;
-  c.refuse_damaged = options.on_damage == OnDamage::refuse ? 1 : 0;
-  c.check_at_open = options.check_at_open ? 1 : 0;
-  return c;
-}
-
-Options to_cpp(const satchel_options& c) {
-  Options options;
-  options.durability = durability_of(c.durability);
-  options.external_writers = c.external_writers != 0;
-  options.polling_interval = milliseconds{c.polling_interval_ms};
-  options.max_attempts = attempts_of(c.max_attempts);
-  options.max_age = milliseconds{c.max_age_ms};
-  options.retry_backoff.base = milliseconds{c.retry_backoff_ms};
-  options.retry_backoff.cap = milliseconds{c.retry_backoff_cap_ms};
-  options.probe_backoff.base = milliseconds{c.probe_backoff_ms};
-  options.probe_backoff.cap = milliseconds{c.probe_backoff_cap_ms};
-  options.blocked_probe = milliseconds{c.blocked_probe_ms};
-  options.claim_timeout = milliseconds{c.claim_timeout_ms};
-  options.window = size_of(c.window);
-  options.window_bytes = size_of(c.window_bytes);
-  options.max_unsettled = size_of(c.max_unsettled);
-  options.max_payload_bytes = size_of(c.max_payload_bytes);
-  options.max_header_bytes = size_of(c.max_header_bytes);
-  options.max_transaction_messages = size_of(c.max_transaction_messages);
-  options.max_file_bytes = c.max_file_bytes;
-  options.busy_timeout = milliseconds{c.busy_timeout_ms};
-  options.batch_size = size_of(c.batch_size);
-  options.settle_linger = milliseconds{c.settle_linger_ms};
-  options.page_size = size_of(c.page_size);
-  options.cache_bytes = size_of(c.cache_bytes);
-  options.checkpoint_bytes = size_of(c.checkpoint_bytes);
-  options.max_wal_bytes = size_of(c.max_wal_bytes);
-  options.reserve = c.reserve != 0;
-  options.on_damage = c.refuse_damaged != 0 ? OnDamage::refuse : OnDamage::salvage;
-  options.check_at_open = c.check_at_open != 0;
-  options.device_id = text(c.device_id);
-  options.vfs = text(c.vfs);
-  return options;
-}
 
 Message to_cpp(const satchel_message& c, const char* operation) {
   Message message;
@@ -128,6 +61,9 @@ Message to_cpp(const satchel_message& c, const char* operation) {
                                given(c.headers[index].value, operation, "the value of a header")});
   }
   if (c.expires_after_ms != 0) message.expires_after = milliseconds{c.expires_after_ms};
+  if (c.not_before_ms != 0) message.not_before = milliseconds{c.not_before_ms};
+  message.priority = priority_of(c.priority, operation);
+  if (c.coalesce != 0) message.coalesce = true;
   return message;
 }
 
@@ -177,6 +113,10 @@ static_assert(static_cast<int>(DeadReason::attempts) == SATCHEL_DEAD_ATTEMPTS);
 static_assert(static_cast<int>(DeadReason::age) == SATCHEL_DEAD_AGE);
 static_assert(static_cast<int>(DeadReason::crashed) == SATCHEL_DEAD_CRASHED);
 static_assert(static_cast<int>(DeadReason::damaged) == SATCHEL_DEAD_DAMAGED);
+static_assert(static_cast<int>(DropReason::expired) == SATCHEL_DROP_EXPIRED);
+static_assert(static_cast<int>(DropReason::quota) == SATCHEL_DROP_QUOTA);
+static_assert(static_cast<int>(DropReason::coalesced) == SATCHEL_DROP_COALESCED);
+static_assert(static_cast<int>(DropReason::discarded) == SATCHEL_DROP_DISCARDED);
 
 LetterView::LetterView(const DeadLetter& letter) {
   const Message& message = letter.message;
@@ -191,6 +131,9 @@ LetterView::LetterView(const DeadLetter& letter) {
   message_.headers = headers_.data();
   message_.header_count = headers_.size();
   message_.expires_after_ms = message.expires_after ? message.expires_after->count() : 0;
+  message_.not_before_ms = message.not_before ? message.not_before->count() : 0;
+  message_.priority = c_priority(message.priority);
+  message_.coalesce = message.coalesce.value_or(false) ? 1 : 0;
   letter_.size = sizeof letter_;
   letter_.id = to_c(letter.id);
   letter_.message = &message_;

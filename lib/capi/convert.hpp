@@ -5,6 +5,7 @@
 #include <satchel/error.hpp>
 #include <satchel/message.hpp>
 #include <satchel/options.hpp>
+#include <satchel/route.hpp>
 #include <satchel/status.hpp>
 
 #include <algorithm>
@@ -15,24 +16,39 @@
 
 namespace satchel::capi {
 
-/// The caller's structure as this library knows it. One that is larger comes from a newer header: what this
-/// library does not know has to be zero. Throws `UsageError`.
+/// Size of the version of a structure before this one.
 template <class Struct>
-Struct read(const Struct* given, const char* operation) {
+inline constexpr std::size_t kEarlierSize = sizeof(Struct);
+template <>
+inline constexpr std::size_t kEarlierSize<satchel_message> = offsetof(satchel_message, not_before_ms);
+template <>
+inline constexpr std::size_t kEarlierSize<satchel_options> = offsetof(satchel_options, bulk_share);
+
+/// Throws `UsageError` for a size that no version of the structure has.
+template <class Struct>
+void check_size(std::size_t size, const char* operation) {
+  const bool newer = size >= sizeof(Struct) && size <= 16 * sizeof(Struct);
+  if (newer || size == kEarlierSize<Struct>) return;
+  throw UsageError{operation, "a structure has the size " + std::to_string(size),
+                   "set its size to sizeof, " + std::to_string(sizeof(Struct)) + " here"};
+}
+
+/// The caller's structure as this library knows it. One that is smaller comes from an older header: what that
+/// one did not know is as in `defaults`. One that is larger comes from a newer header: what this library does
+/// not know has to be zero. Throws `UsageError`.
+template <class Struct>
+Struct read(const Struct* given, const char* operation, const Struct& defaults = {}) {
   if (given == nullptr) throw UsageError{operation, "a structure is NULL", "pass one"};
   const std::size_t size = given->size;
-  // The first version of each is the smallest one there is.
-  if (size < sizeof(Struct) || size > 16 * sizeof(Struct)) {
-    throw UsageError{operation, "a structure has the size " + std::to_string(size),
-                     "set its size to sizeof, " + std::to_string(sizeof(Struct)) + " here"};
-  }
+  check_size<Struct>(size, operation);
   const auto* bytes = reinterpret_cast<const unsigned char*>(given);
-  if (std::any_of(bytes + sizeof(Struct), bytes + size, [](unsigned char byte) { return byte != 0; })) {
+  if (size > sizeof(Struct) &&
+      std::any_of(bytes + sizeof(Struct), bytes + size, [](unsigned char byte) { return byte != 0; })) {
     throw UsageError{operation, "a structure has a value that this library does not know",
                      "link the library that belongs to the header"};
   }
-  Struct known;
-  std::memcpy(&known, given, sizeof known);
+  Struct known = defaults;
+  std::memcpy(&known, given, std::min(size, sizeof known));
   return known;
 }
 

@@ -46,6 +46,7 @@ int code_of(const Error& error) noexcept {
   if (dynamic_cast<const OpenError*>(&error) != nullptr) return SATCHEL_CANNOT_OPEN;
   if (dynamic_cast<const OutcomeUnknown*>(&error) != nullptr) return SATCHEL_OUTCOME_UNKNOWN;
   if (dynamic_cast<const BusyError*>(&error) != nullptr) return SATCHEL_BUSY;
+  if (dynamic_cast<const QuotaExceeded*>(&error) != nullptr) return SATCHEL_QUOTA_EXCEEDED;
   if (dynamic_cast<const FullError*>(&error) != nullptr) return SATCHEL_FULL;
   if (dynamic_cast<const StorageError*>(&error) != nullptr) return SATCHEL_STORAGE;
   return SATCHEL_FAILED;
