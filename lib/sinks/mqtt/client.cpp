@@ -175,15 +175,20 @@ bool Client::tcp_established() const noexcept {
   return getpeername(socket(), reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
+void Client::forget_tls_errors() const noexcept {
+  // Of a plain connection nobody asks for them, and clearing is dear at every message.
+  if (tls_context_) ERR_clear_error();
+}
+
 int Client::write() {
-  ERR_clear_error();
+  forget_tls_errors();
   return mosquitto_loop_write(handle_, 1);
 }
 
 int Client::keep_alive() { return mosquitto_loop_misc(handle_); }
 
 int Client::publish(const Packet& packet, const MqttOptions& options, int& packet_id) {
-  ERR_clear_error();
+  forget_tls_errors();
   Properties properties;
   if (protocol_ == MQTT_PROTOCOL_V5) {
     if (const int result = properties.fill(packet); result != MOSQ_ERR_SUCCESS) return result;

@@ -108,6 +108,7 @@ class Client {
     std::vector<Incoming> packets{};
   };
 
+  void forget_tls_errors() const noexcept;
   int read_all();
   int read_packet(const Incoming& packet);
   int read_blindly();

@@ -5,7 +5,6 @@
 #include "sinks/mqtt/client.hpp"
 
 #include <mqtt_protocol.h>
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -44,7 +43,7 @@ int Client::read() {
 }
 
 int Client::read_all() {
-  ERR_clear_error();
+  forget_tls_errors();
   for (int round = 0; round < kReadRounds; ++round) {
     const Ahead ahead = look_ahead();
     if (ahead.blind) return read_blindly();
