@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The hot path, for the regression gate: gate-load enqueue|drain|mqtt|statements MESSAGES [PORT]. Prints what
-// it counted for all messages as `name value` lines; `statements` prints each statement that the library
+// The hot path, for the regression gate: gate-load enqueue|drain|live|mqtt|statements MESSAGES [PORT]. Prints
+// what it counted for all messages as `name value` lines; `statements` prints each statement that the library
 // runs. On a clock that stands still, so that every run does the same.
 #include "bench/allocations.hpp"
 #include "bench/gate_marks.hpp"
@@ -90,7 +90,27 @@ void drain(std::size_t messages) {
   if (life.count->count() != messages + kWarm) throw std::runtime_error{"not everything was delivered"};
 }
 
-/// The same through libmosquitto, with the relay's thread and the sink's.
+/// Each message is on its way before the next one is enqueued: nothing is shared by many.
+void live(std::size_t messages) {
+  const Life life;
+  satchel::Outbox outbox{life.path(), life.options()};
+  outbox.attach(bench::NullSink{});
+  const auto run = [&](std::size_t count) {
+    for (; count > 0; --count) {
+      one_each(outbox, 1);
+      while (outbox.run_once()) {
+      }
+      // Longer than acknowledgements wait for company.
+      life.clock->advance(std::chrono::milliseconds{100});
+      while (outbox.run_once()) {
+      }
+    }
+  };
+  run(100);
+  counted(life, [&] { run(messages); });
+}
+
+/// A backlog through libmosquitto, with the relay's thread and the sink's.
 void mqtt(std::size_t messages, std::uint16_t port) {
   const Life life;
   satchel::Outbox outbox{life.path(), life.options(true)};
@@ -203,12 +223,14 @@ int main(int count, char** words) {
       enqueue(messages);
     } else if (role == "drain") {
       drain(messages);
+    } else if (role == "live") {
+      live(messages);
     } else if (role == "mqtt" && count > 3) {
       mqtt(messages, static_cast<std::uint16_t>(std::stoul(words[3])));
     } else if (role == "statements") {
       statements(messages);
     } else {
-      throw std::runtime_error{"usage: gate-load enqueue|drain|mqtt|statements MESSAGES [PORT]"};
+      throw std::runtime_error{"usage: gate-load enqueue|drain|live|mqtt|statements MESSAGES [PORT]"};
     }
     return EXIT_SUCCESS;
   } catch (const std::exception& problem) {

@@ -148,9 +148,19 @@ TEST_CASE("gate: draining a backlog costs a share of a batch: no sync, few bytes
   CHECK(cost.at("allocations") <= 8.5);
 }
 
+TEST_CASE("gate: a message that is enqueued, sent and recorded alone costs no second sync") {
+  const auto cost = costs("live");
+  CHECK(cost.at("bytes") <= 9300);
+  CHECK(cost.at("bytes") >= 4000);
+  CHECK(cost.at("syncs") <= 1.05);
+  CHECK(cost.at("syncs") >= 1);
+  CHECK(cost.at("allocations") <= 205);
+}
+
 TEST_CASE("gate: few system calls for enqueueing, and less than one for draining") {
   CHECK(system_calls(load_command("enqueue", kMessages), kMessages, "enqueue") <= 18);
   CHECK(system_calls(load_command("drain", kMessages), kMessages, "drain") <= 0.9);
+  CHECK(system_calls(load_command("live", kMessages), kMessages, "live") <= 85);
 }
 
 #ifdef SATCHEL_HAVE_MQTT
@@ -196,5 +206,6 @@ TEST_CASE("gate: instructions of enqueueing and of draining") {
   }
   CHECK(instructions("enqueue") <= 33'000);
   CHECK(instructions("drain") <= 21'500);
+  CHECK(instructions("live") <= 330'000);
 }
 #endif
