@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: MIT
 # Sourced by the scripts beside it. They set `source`, the tree of satchel, and `work`, a directory that goes away.
 

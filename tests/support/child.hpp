@@ -8,9 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -20,10 +24,31 @@ extern char** environ;
 
 namespace support {
 
+/// The kind of processor that a program is for, as its ELF header says; empty: none.
+inline std::string processor_of(const std::string& program) {
+  std::array<char, 20> header{};
+  std::ifstream file{program, std::ios::binary};
+  if (!file.read(header.data(), header.size()) || header[1] != 'E') return {};
+  return {header[18], header[19]};
+}
+
+/// What starts a program: where programs of this kind run in an emulator, TEST_LAUNCHER names it with its
+/// arguments; programs of the machine itself do without.
+inline std::vector<std::string> launched(const std::vector<std::string>& command) {
+  const char* launcher = std::getenv("TEST_LAUNCHER");
+  if (launcher == nullptr || processor_of(command.at(0)) != processor_of("/proc/self/exe")) return command;
+  std::istringstream words{launcher};
+  std::vector<std::string> whole;
+  for (std::string word; words >> word;) whole.push_back(word);
+  whole.insert(whole.end(), command.begin(), command.end());
+  return whole;
+}
+
 /// A program started by a test: its standard input and output are pipes. Killed and reaped when destroyed.
 class Child {
  public:
-  explicit Child(const std::vector<std::string>& command) {
+  explicit Child(const std::vector<std::string>& given) {
+    const std::vector<std::string> command = launched(given);
     int input[2];
     int output[2];
     if (pipe2(input, O_CLOEXEC) != 0 || pipe2(output, O_CLOEXEC) != 0) throw std::runtime_error{"pipe2"};

@@ -46,7 +46,7 @@ if [[ $others -ne 0 ]]; then
   status=1
 fi
 
-"$program" "$work/device.db" | grep -qx 'plant/boiler/temperature = 71.5' || {
+${TEST_LAUNCHER:-} "$program" "$work/device.db" | grep -qx 'plant/boiler/temperature = 71.5' || {
   echo "the program against the shared library does not work" >&2
   status=1
 }
