@@ -56,7 +56,7 @@ class Count final : public satchel::Observer {
 };
 
 /// Takes everything at once and answers at once; keeps nothing.
-class NullSink final : public satchel::Sink {
+class NullSink : public satchel::Sink {
  public:
   void start(satchel::SinkEvents& events) override { events_ = &events; }
   void resume() override { events_->up(); }
