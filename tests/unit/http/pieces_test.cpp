@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include <ctime>
 #include <string>
 
 using namespace satchel;
@@ -132,7 +133,9 @@ TEST_CASE("http response: a date in a year that no clock reaches is as far away 
   CHECK(response.take_header_line("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
   CHECK(response.take_header_line("Retry-After: Sun, 06 Nov 1999999999 08:49:37 GMT\r\n"));
   CHECK(response.take_header_line("\r\n"));
-  CHECK(response.retry_after(std::nullopt) == std::chrono::hours{24LL * 365 * 100});
+  // Where libcurl's time_t has 32 bits it knows no date past January 2038: then the sink's own backoff holds.
+  const bool wide = sizeof(std::time_t) > 4;
+  CHECK(response.retry_after(std::nullopt) == (wide ? std::chrono::hours{24LL * 365 * 100} : seconds{0}));
 }
 
 TEST_CASE("http url template: topics are encoded, and cannot leave the base path") {
