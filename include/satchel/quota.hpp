@@ -13,12 +13,12 @@ enum class WhenFull : std::uint8_t {
   drop_oldest,  ///< the oldest messages make room
   drop_newest,  ///< the new message is dropped: the enqueue returns an id whose row is 0
   drop_lowest,  ///< the oldest messages of the lowest priority make room; never those of a higher one than
-                ///< the new message's, which is dropped if there are no others
+                ///< the new message's, which is dropped if there are no others; needs `Quota::exact`
 };
 
 /// How much may wait in the file. Checked at every enqueue at a cost that does not depend on the backlog, and
 /// never exceeded, after a crash neither. Messages that are with a sink are not dropped. Plain SQL of others
-/// passes it by.
+/// passes it by. One enqueue drops 1000 messages at most; where that is not enough, it fails.
 struct Quota {
   /// Limits of one priority. Need `Quota::exact`.
   struct Share {

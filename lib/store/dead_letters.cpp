@@ -107,12 +107,25 @@ bool Store::discard(const MessageId& id) {
   const bool found = in_our_terms("discard", [&] {
     SQLite::Database& database = writing->database();
     if (!is_dead(database, id)) return false;
+    DroppedRow dropped{id.row, {}, std::nullopt, false};
+    {
+      Statement row{database, "SELECT topic, sequence FROM satchel_dead WHERE id = ?1"};
+      if (row.bind(1, id.row).step()) {
+        dropped.topic = row.text(0);
+        dropped.sequence = row.optional_integer(1);
+      }
+    }
     Statement{database, "DELETE FROM satchel_dead WHERE id = ?1"}.bind(1, id.row).run();
     Settler{*writer_->connection}.count("discarded", 1);
+    writing->dropped(DropReason::discarded, {dropped});
+    // A key that it has blocked is free.
+    note_replay(database);
     return true;
   });
-  if (found) writing->commit();
-  return found;
+  if (!found) return false;
+  writing->commit();
+  announce_replay();
+  return true;
 }
 
 }  // namespace satchel::store

@@ -40,9 +40,9 @@ void prune(SQLite::Database& database) {
 
 }  // namespace
 
-std::vector<IdentityRange> read_ranges(SQLite::Database& database) {
+std::vector<IdentityRange> read_ranges(sqlite3* database) {
   std::vector<IdentityRange> ranges;
-  Statement rows{database, "SELECT first_id, identity, machine FROM satchel_identity ORDER BY first_id"};
+  Statement rows{database, "SELECT first_id, identity, machine FROM main.satchel_identity ORDER BY first_id"};
   while (rows.step()) ranges.push_back({rows.integer(0), from_bytes(rows.text(1)), rows.integer(2)});
   return ranges;
 }
@@ -73,6 +73,11 @@ std::string reason_for_new_range(const std::vector<IdentityRange>& ranges, std::
   // already they cannot come again.
   if (record && record->origin == origin && record->highest_sent > newest) return "restored";
   return {};
+}
+
+void go_on_behind(SQLite::Database& database, std::int64_t row) {
+  // The tombstone of a message that this file has never held.
+  Statement{database, "INSERT INTO satchel_message(id, topic) VALUES (?1, '')"}.bind(1, row).run();
 }
 
 void begin_range(SQLite::Database& database, std::int64_t newest, std::int64_t machine,

@@ -22,7 +22,10 @@ struct IdentityRange {
 };
 
 /// All ranges in ascending order.
-std::vector<IdentityRange> read_ranges(SQLite::Database& database);
+std::vector<IdentityRange> read_ranges(sqlite3* database);
+inline std::vector<IdentityRange> read_ranges(SQLite::Database& database) {
+  return read_ranges(database.getHandle());
+}
 
 /// The identity of a row; all zero when the table was emptied by somebody.
 Identity identity_of(const std::vector<IdentityRange>& ranges, std::int64_t row) noexcept;
@@ -37,6 +40,9 @@ Identity read_origin(SQLite::Database& database);
 std::string reason_for_new_range(const std::vector<IdentityRange>& ranges, std::int64_t newest,
                                  const Identity& origin, std::int64_t machine,
                                  const std::optional<RelayRecord>& record);
+
+/// Makes the next row the one behind `row`, where the file has none as new. Inside the caller's transaction.
+void go_on_behind(SQLite::Database& database, std::int64_t row);
 
 /// Begins a range behind `newest` and removes ranges without rows. Inside the caller's transaction.
 void begin_range(SQLite::Database& database, std::int64_t newest, std::int64_t machine,

@@ -4,6 +4,7 @@
 #include "store/damage.hpp"
 #include "store/errors.hpp"
 #include "store/place.hpp"
+#include "store/quota_meter.hpp"
 #include "store/reserve.hpp"
 #include "store/schema.hpp"
 #include "store/store.hpp"
@@ -80,6 +81,7 @@ struct Store::Opening {
   void look_for_damage();
   void prepare();
   void rescue(const SQLite::Exception& failure);
+  void arrange_counts();
   void write_preparations(const std::optional<RelayRecord>& record);
   void forget_record(const RelayRecord& record, std::int64_t newest);
   bool up_to_date(const std::optional<RelayRecord>& record, const std::string& boot_id);
@@ -192,6 +194,7 @@ bool Store::Opening::up_to_date(const std::optional<RelayRecord>& record, const 
     Statement relaxed{database, "SELECT value FROM satchel_state WHERE name = 'relaxed_writers'"};
     if (!relaxed.step() || relaxed.integer(0) == 0) return false;
   }
+  if (!options.visiting && !exact_counts_are(database, options.quota.exact)) return false;
   boot = known->number;
   origin = read_origin(database);
   return reason_for_new_range(read_ranges(database), newest_row(database), origin, machine, record).empty();
@@ -215,6 +218,7 @@ void Store::Opening::write_preparations(const std::optional<RelayRecord>& record
   SQLite::Database& database = writer->database();
   std::string reason;
   std::int64_t newest = 0;
+  std::int64_t last = 0;
   {
     Immediate transaction{*writer};
     refuse_newer(place.path, read_schema_version(database));
@@ -228,27 +232,44 @@ void Store::Opening::write_preparations(const std::optional<RelayRecord>& record
       Statement{database, "UPDATE satchel_state SET value = 1 WHERE name = 'relaxed_writers'"}.run();
     }
     origin = read_origin(database);
-    newest = newest_row(database);
+    newest = last = newest_row(database);
     // Newer rows than those that were read may have been given ids, and sent.
     reason =
         salvaged ? "salvaged" : reason_for_new_range(read_ranges(database), newest, origin, machine, record);
-    if (!reason.empty()) begin_range(database, newest, machine, reason);
+    if (reason == "restored" && options.on_restore == OnRestore::keep) {
+      newest = record->highest_sent;
+      go_on_behind(database, newest);
+    } else if (!reason.empty()) {
+      begin_range(database, newest, machine, reason);
+    }
+    arrange_counts();
     transaction.commit();
   }
   has_tables = true;
   if (made_database) sync_directory(place.path);
   if (record && reason == "restored") {
     forget_record(*record, newest);
+    const bool kept = options.on_restore == OnRestore::keep;
     tell(options,
          fmt::format(
-             "rows {} to {} were committed once and are not in the file any more: it was restored from an "
-             "older copy, the end of its write-ahead log was lost, or the power was cut under relaxed "
-             "durability. Messages from row {} on have a new identity",
-             newest + 1, record->highest_sent, newest + 1));
+             "rows {} to {} were committed once and are not in the file any more: it was restored from "
+             "an older copy, the end of its write-ahead log was lost, or the power was cut under relaxed "
+             "durability. Messages from row {} on have {} identity",
+             last + 1, record->highest_sent, newest + 1, kept ? "the same" : "a new"));
   }
   if (reason == "cloned")
     tell(options,
          fmt::format("messages from row {} on have a new identity: the file was cloned", newest + 1));
+}
+
+void Store::Opening::arrange_counts() {
+  SQLite::Database& database = writer->database();
+  const bool wanted = options.quota.exact;
+  if (options.visiting || exact_counts_are(database, wanted)) return;
+  // Another outbox that has the file open may go by them.
+  if (!wanted && !relay_file->try_lock(RelayByte::in_use)) return;
+  set_exact_counts(database, wanted);
+  relay_file->try_share(RelayByte::in_use);
 }
 
 void Store::Opening::look_for_damage() {
@@ -346,8 +367,8 @@ std::shared_ptr<Store> Store::open(const std::string& path, const Options& optio
     if (options.observer) options.observer->salvaged(*opening.salvaged);
   }
   opening.relay_file->unlock(RelayByte::opening);
-  auto writer = std::make_unique<Writer>(std::move(opening.writer), options.max_file_bytes > 0);
-  std::shared_ptr<Store> store{new Store{std::move(site), std::move(writer), *std::move(opening.relay_file)}};
+  std::shared_ptr<Store> store{
+      new Store{std::move(site), std::move(opening.writer), *std::move(opening.relay_file)}};
   store->salvaged_ = std::move(opening.salvaged);
   opening.done = true;
   return store;

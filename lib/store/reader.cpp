@@ -84,4 +84,17 @@ std::vector<DeadLetter> list_dead(Connection& reader, std::size_t limit, std::in
   return letters;
 }
 
+std::vector<Dropped> list_dropped(Connection& reader) {
+  Statement rows{reader.database(),
+                 "SELECT reason, topic, messages, unconfirmed FROM satchel_dropped ORDER BY reason, topic"};
+  const auto number = [&](int column) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(rows.integer(column), 0));
+  };
+  std::vector<Dropped> dropped;
+  while (rows.step())
+    dropped.push_back(
+        {static_cast<DropReason>(rows.integer(0)), std::string{rows.text(1)}, number(2), number(3)});
+  return dropped;
+}
+
 }  // namespace satchel::store

@@ -19,4 +19,7 @@ Counts count(Connection& reader);
 /// Dead letters with ids above `after`, in ascending order, at most `limit`.
 std::vector<DeadLetter> list_dead(Connection& reader, std::size_t limit, std::int64_t after);
 
+/// What was dropped, by reason and topic.
+std::vector<Dropped> list_dropped(Connection& reader);
+
 }  // namespace satchel::store

@@ -161,6 +161,11 @@ bool RelayFile::take(RelayByte byte, short type) {
   throw_system_error("lock " + path_, "the file system refuses locks", errno);
 }
 
+bool RelayFile::taken(RelayByte byte) const noexcept {
+  struct flock lock = one_byte(byte, F_WRLCK);
+  return ::fcntl(descriptor_.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 bool RelayFile::lock(RelayByte byte, std::chrono::milliseconds timeout) {
   const auto until = std::chrono::steady_clock::now() + timeout;
   std::chrono::milliseconds pause{1};

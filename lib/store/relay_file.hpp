@@ -42,6 +42,8 @@ class RelayFile {
   /// `try_lock`, trying until `timeout` has passed.
   bool lock(RelayByte byte, std::chrono::milliseconds timeout);
   void unlock(RelayByte byte) noexcept;
+  /// True when somebody else has the byte locked, as far as the kernel says. Locks nothing.
+  bool taken(RelayByte byte) const noexcept;
   /// True when another opening has locked the byte.
   bool held(RelayByte byte) const noexcept;
 

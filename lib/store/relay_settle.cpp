@@ -31,17 +31,20 @@ std::vector<std::int64_t> rows_of(const Settlement& settlement) {
 
 bool RelaySide::settle(const Settlement& settlement) {
   if (!leading() || lost_) lose("settle");
-  if (settlement.size() == 0) return true;
+  if (settlement.size() == 0 && settlement.notes.empty()) return true;
   if (!enter_gate()) return false;
   Turn turn{site_.file->gate};
   // Taken before the commit: the frames of this commit are what protects the checkpoint.
   std::optional<CheckpointRight> right;
   if (checkpoint_due(*site_.file, site_.checkpoint_frames)) right.emplace(site_.file, site_.relay_path);
   bool committing = false;
+  std::int64_t announced = 0;
+  enqueuer_.begin();
   try {
     Immediate transaction{connection_};
     if (settler_.epoch() != epoch_) lose("settle");
     record_outcomes(settlement);
+    announced = enqueuer_.announce({site_.boot, to_ms(site_.clock->now())});
     committing = true;
     transaction.commit();
   } catch (const SQLite::Exception& failure) {
@@ -57,17 +60,29 @@ bool RelaySide::settle(const Settlement& settlement) {
   busy_since_.reset();
   busy_retry_.reset();
   unknown_.clear();
-  claims_.swept(rows_of(settlement).back());
+  if (settlement.size() > 0) claims_.swept(rows_of(settlement).back());
   forget_settled(settlement);
+  if (announced > 0) take_up_announcement(announced);
   if (right && *right) checkpoint_after_commit(*right, turn, false);
   return true;
+}
+
+void RelaySide::take_up_announcement(std::int64_t row) {
+  try {
+    relay_file_->note_newest(site_.origin, row);
+  } catch (const StorageError&) {
+    static_cast<void>(row);  // a loss would be noticed up to an earlier row
+  }
+  wake_();
 }
 
 void RelaySide::record_outcomes(const Settlement& settlement) {
   const Present now = present();
   const std::int64_t removed = settler_.delivered(settlement.delivered);
   count_vanished(settlement, removed);
-  settler_.expired(settlement.expired);
+  std::vector<DroppedRow> expired = settler_.expired(settlement.expired);
+  for (DroppedRow& row : expired) row.unconfirmed = contains(record_.in_flight, row.row);
+  if (!expired.empty()) enqueuer_.record(DropReason::expired, expired);
   settler_.leave_out_texts(short_of_room(settlement));
   for (const Failure& failure : settlement.failures) settler_.failed(failure, now);
   if (!settlement.deaths.empty()) {
@@ -75,6 +90,7 @@ void RelaySide::record_outcomes(const Settlement& settlement) {
     for (const Death& death : settlement.deaths) settler_.died(death, identity_of(ranges, death.row), now);
   }
   settler_.sweep(claims_.tombstones());
+  for (const auto& [name, value] : settlement.notes) settler_.note(name, value);
   if (const auto offset = wants_wall_offset() ? trusted_offset(*site_.clock) : std::nullopt) {
     note_wall_offset(connection_.database(), site_.boot, *offset);
   }
@@ -112,6 +128,7 @@ void RelaySide::forget_settled(const Settlement& settlement) {
                       std::back_inserter(left));
   if (left.size() == record_.in_flight.size()) return;
   record_.in_flight = std::move(left);
+  site_.file->flight.lead(record_.in_flight);
   if (settlement.failures.empty()) return;
   // A failed message stays in the file and is not in flight any more: it must not be blamed for a later
   // crash. For rows that are gone the note need not be written anew.

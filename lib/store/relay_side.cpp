@@ -15,6 +15,7 @@ RelaySide::RelaySide(const Site& site, std::function<void()> wake)
       claims_{connection_},
       delays_{connection_},
       settler_{connection_},
+      enqueuer_{{connection_.handle(), site.path, &site.options, site.file}},
       replayed_statement_{connection_.database(), "SELECT value FROM satchel_state WHERE name = 'replayed'"},
       relaxed_statement_{connection_.database(),
                          "SELECT value FROM satchel_state WHERE name = 'relaxed_writers'"},
@@ -84,8 +85,14 @@ Recovery RelaySide::take_over() {
     const std::string reason = reason_for_new_range(
         ranges, newest, site_.origin, ranges.empty() ? site_.machine : ranges.back().machine, record);
     restored = reason == "restored";
-    if (!reason.empty()) begin_range(connection_.database(), newest, site_.machine, reason);
+    if (restored && site_.options.on_restore == OnRestore::keep) {
+      go_on_behind(connection_.database(), record->highest_sent);
+      newest = record->highest_sent;
+    } else if (!reason.empty()) {
+      begin_range(connection_.database(), newest, site_.machine, reason);
+    }
     settler_.sweep_attempts();
+    recovery.notes = settler_.notes();
     const Boot boot =
         find_boot(connection_.database(), site_.clock->boot_id()).value_or(Boot{site_.boot, std::nullopt});
     wall_offset_ = boot.wall_offset;
@@ -106,6 +113,7 @@ Recovery RelaySide::take_over() {
   unknown_.clear();
   lost_ = false;
   lock_ladder_.stop();
+  site_.file->flight.lead(record_.in_flight);
   leading_.store(true);
   return recovery;
 }
@@ -131,6 +139,7 @@ void RelaySide::take_up_record(std::int64_t newest, Recovery& recovery, bool res
 void RelaySide::release() noexcept {
   site_.file->gate.forget(this);
   const bool led = leading_.exchange(false);
+  if (led) site_.file->flight.resign();
   if (!locked_) return;
   if (led && relay_file_->current()) {
     try {
@@ -147,7 +156,7 @@ void RelaySide::release() noexcept {
 }
 
 void RelaySide::lose(const char* operation) {
-  leading_.store(false);
+  if (leading_.exchange(false)) site_.file->flight.resign();
   locked_ = false;
   relay_file_.reset();
   throw ClaimLost{
@@ -195,6 +204,15 @@ void RelaySide::refuse_gone(const std::vector<StoredMessage>& messages) const {
   }
 }
 
+bool RelaySide::has_priorities() {
+  return in_our_terms("claim", [&] {
+    Statement any{connection_.database(),
+                  "SELECT 1 FROM satchel_message INDEXED BY satchel_message_by_priority"
+                  " WHERE priority IS NOT NULL LIMIT 1"};
+    return any.step();
+  });
+}
+
 std::uint64_t RelaySide::rescans() {
   if (!stale_.exchange(false)) return replayed_;
   try {
@@ -218,13 +236,35 @@ std::vector<std::int64_t> RelaySide::before_send(const InFlight& in_flight) {
   if (!in_flight.rows.empty() && in_flight.highest > synced_row_) sync_log();
   std::vector<std::int64_t> rows = in_flight.rows;
   std::sort(rows.begin(), rows.end());
+  const bool same = rows == record_.in_flight;
+  std::vector<std::int64_t> left_out = same ? std::vector<std::int64_t>{} : take_out_dropped(rows);
   const bool noted = rows == record_.in_flight && in_flight.alone == record_.alone;
-  if (noted && in_flight.highest <= record_.highest_sent) return {};
+  if (noted && in_flight.highest <= record_.highest_sent) return left_out;
   record_.in_flight = std::move(rows);
   record_.alone = in_flight.alone;
   record_.highest_sent = std::max(record_.highest_sent, in_flight.highest);
   write_record();
-  return {};
+  return left_out;
+}
+
+std::vector<std::int64_t> RelaySide::take_out_dropped(std::vector<std::int64_t>& rows) {
+  Flight& flight = site_.file->flight;
+  // From here on nobody drops what is left of them.
+  std::vector<std::int64_t> left_out = flight.depart(rows);
+  if (!flight.dropped()) return left_out;
+  // Others may have been dropped since they were read.
+  std::vector<std::int64_t> there;
+  in_our_terms("look for dropped messages", [&] {
+    for (const std::int64_t row : rows) {
+      const bool known = std::binary_search(record_.in_flight.begin(), record_.in_flight.end(), row);
+      (known || settler_.pending(row) ? there : left_out).push_back(row);
+    }
+  });
+  if (there.size() == rows.size()) return left_out;
+  rows = std::move(there);
+  flight.lead(rows);
+  std::sort(left_out.begin(), left_out.end());
+  return left_out;
 }
 
 void RelaySide::sync_log() {

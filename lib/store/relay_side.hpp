@@ -5,6 +5,7 @@
 #include "store/claim.hpp"
 #include "store/connection.hpp"
 #include "store/delays.hpp"
+#include "store/enqueue.hpp"
 #include "store/relay_file.hpp"
 #include "store/settle.hpp"
 #include "store/watch.hpp"
@@ -51,6 +52,7 @@ class RelaySide {
   std::optional<Recovery> acquire();
   void release() noexcept;
   Claimed claim(const ClaimQuery& query);
+  bool has_priorities();
   Released release_due(std::size_t max_count);
   std::vector<std::string> dead_keys(std::size_t limit);
   std::vector<std::int64_t> before_send(const InFlight& in_flight);
@@ -80,6 +82,8 @@ class RelaySide {
   bool short_of_room(const Settlement& settlement);
   void count_vanished(const Settlement& settlement, std::int64_t removed);
   void forget_settled(const Settlement& settlement);
+  void take_up_announcement(std::int64_t row);
+  std::vector<std::int64_t> take_out_dropped(std::vector<std::int64_t>& rows);
   bool give_way();
   void checkpoint_after_commit(CheckpointRight& right, Turn& turn, bool report);
   bool wants_wall_offset();
@@ -101,6 +105,7 @@ class RelaySide {
   Claims claims_;
   Delays delays_;
   Settler settler_;
+  Enqueuer enqueuer_;  ///< for announcements
   Statement replayed_statement_;
   Statement relaxed_statement_;
   Statement touch_;

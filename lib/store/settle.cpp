@@ -57,6 +57,8 @@ Settler::Settler(Connection& connection)
       // The topic tells a message from the tombstone that may stand in its place.
       remove_{connection.database(),
               "DELETE FROM satchel_message WHERE id BETWEEN ?1 AND ?2 AND topic <> ''"},
+      expired_{connection.database(),
+               "SELECT id, topic, sequence FROM satchel_message WHERE id BETWEEN ?1 AND ?2 AND topic <> ''"},
       any_attempts_{connection.database(), "SELECT 1 FROM satchel_attempt LIMIT 1"},
       remove_attempts_{connection.database(), "DELETE FROM satchel_attempt WHERE id BETWEEN ?1 AND ?2"},
       fail_{connection.database(),
@@ -117,10 +119,17 @@ std::int64_t Settler::remove(const std::vector<Run>& runs) {
 
 std::int64_t Settler::delivered(const std::vector<std::int64_t>& rows) { return remove(runs_of(rows)); }
 
-std::int64_t Settler::expired(const std::vector<std::int64_t>& rows) {
-  const std::int64_t removed = remove(runs_of(rows));
-  count("expired", removed);
-  return removed;
+std::vector<DroppedRow> Settler::expired(const std::vector<std::int64_t>& rows) {
+  std::vector<DroppedRow> found;
+  const std::vector<Run> runs = runs_of(rows);
+  for (const Run& run : runs) {
+    Use use{expired_};
+    use->bind(1, run.first).bind(2, run.last);
+    while (use->step())
+      found.push_back({use->integer(0), std::string{use->text(1)}, use->optional_integer(2), false});
+  }
+  count("expired", remove(runs));
+  return found;
 }
 
 std::string Settler::text_of(const std::string& error) const {
@@ -172,6 +181,26 @@ void Settler::count(const char* name, std::int64_t by) {
   if (by <= 0) return;
   Use use{count_};
   use->bind_text(1, name).bind(2, by).run();
+}
+
+void Settler::note(const std::string& name, const std::string& value) {
+  Statement change{connection_.database(), "UPDATE satchel_state SET value = ?2 WHERE name = 'note:' || ?1"};
+  if (change.bind_text(1, name).bind_text(2, value).run_and_count() > 0) return;
+  Statement{connection_.database(),
+            "INSERT INTO satchel_state(name, value) SELECT 'note:' || ?1, ?2 WHERE"
+            " (SELECT count(*) FROM satchel_state WHERE name >= 'note:' AND name < 'note;') < ?3"}
+      .bind_text(1, name)
+      .bind_text(2, value)
+      .bind(3, kMostNotes)
+      .run();
+}
+
+std::map<std::string, std::string> Settler::notes() {
+  std::map<std::string, std::string> found;
+  Statement rows{connection_.database(),
+                 "SELECT substr(name, 6), value FROM satchel_state WHERE name >= 'note:' AND name < 'note;'"};
+  while (rows.step()) found.emplace(rows.text(0), rows.text(1));
+  return found;
 }
 
 bool Settler::pending(std::int64_t row) {

@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,17 @@ std::vector<Run> runs_of(std::vector<std::int64_t> rows);
 
 /// The first `limit` bytes of a text, cut between two characters.
 std::string shortened(const std::string& text, std::size_t limit);
+
+/// A message that is not going to be delivered.
+struct DroppedRow {
+  std::int64_t row = 0;  ///< 0: it never had one
+  std::string topic;
+  std::optional<std::int64_t> sequence;
+  bool unconfirmed = false;
+};
+
+/// Names that `Settlement::notes` may use.
+inline constexpr std::int64_t kMostNotes = 1000;
 
 /// Longest error text that is kept with a message.
 inline constexpr std::size_t kMaxErrorBytes = 1024;
@@ -45,7 +58,8 @@ class Settler {
 
   /// Deletes delivered rows; returns how many of them were still there.
   std::int64_t delivered(const std::vector<std::int64_t>& rows);
-  std::int64_t expired(const std::vector<std::int64_t>& rows);
+  /// Deletes expired rows; returns those that were still there.
+  std::vector<DroppedRow> expired(const std::vector<std::int64_t>& rows);
   void failed(const Failure& failure, const Present& present);
   void died(const Death& death, const Identity& identity, const Present& present);
   /// Removes tombstones that a newer row has made superfluous.
@@ -53,6 +67,9 @@ class Settler {
   /// Removes records of failures whose message is gone.
   void sweep_attempts();
   void count(const char* name, std::int64_t by);
+  /// Keeps a named value. Of names beyond `kMostNotes` nothing is kept.
+  void note(const std::string& name, const std::string& value);
+  std::map<std::string, std::string> notes();
   /// True when the row is a pending message.
   bool pending(std::int64_t row);
 
@@ -65,6 +82,7 @@ class Settler {
   Statement epoch_;
   Statement raise_epoch_;
   Statement remove_;
+  Statement expired_;
   Statement any_attempts_;
   Statement remove_attempts_;
   Statement fail_;

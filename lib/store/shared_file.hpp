@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "store/flight.hpp"
 #include "store/gate.hpp"
+
+#include <satchel/route.hpp>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace satchel::store {
 
@@ -23,6 +27,18 @@ struct SharedFile {
   /// Frames at which the next checkpoint is worth trying again after one that could not finish; 0: the usual
   /// threshold.
   std::atomic<std::int64_t> retry_at_frames{0};
+
+  Flight flight;
+
+  /// True when a route numbers its messages.
+  std::atomic<bool> sequenced{false};
+  std::shared_ptr<const std::vector<RouteOptions>> sequenced_routes() const {
+    const std::lock_guard lock{routes_mutex};
+    return routes;
+  }
+  mutable std::mutex routes_mutex;
+  /// Guarded by routes_mutex: all routes in their order, for finding the one that a message takes.
+  std::shared_ptr<const std::vector<RouteOptions>> routes;
 
   /// Counts the commits of this process with messages that wait for their `not_before`.
   std::atomic<std::uint64_t> delayed{0};

@@ -7,15 +7,17 @@
 #include "store/reader.hpp"
 #include "store/writer.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace satchel::store {
 
-Store::Store(Site site, std::unique_ptr<Writer> writer, RelayFile in_use)
+Store::Store(Site site, std::unique_ptr<Connection> connection, RelayFile in_use)
     : generation_{fork_generation()},
       site_{std::move(site)},
       in_use_{std::move(in_use)},
-      writer_{std::move(writer)} {}
+      writer_{
+          std::make_unique<Writer>(std::move(connection), site_.path, site_.options, site_.file, in_use_)} {}
 
 template <class Action>
 decltype(auto) Store::minding_damage(Action&& action) const {
@@ -59,6 +61,11 @@ void Store::release() noexcept {
 Claimed Store::claim(const ClaimQuery& query) {
   check_process("claim");
   return minding_damage([&] { return relay_side().claim(query); });
+}
+
+bool Store::has_priorities() {
+  check_process("claim");
+  return minding_damage([&] { return relay_side().has_priorities(); });
 }
 
 Released Store::release_due(std::size_t max_count) {
@@ -226,6 +233,35 @@ Identity Store::identity() const {
     const std::vector<IdentityRange> ranges = read_ranges(reader.database());
     return ranges.empty() ? Identity{} : ranges.back().identity;
   });
+}
+
+Identity Store::renew_identity() {
+  const std::unique_ptr<Writing> writing = begin();
+  const Identity fresh = in_our_terms("renew the identity", [&] {
+    SQLite::Database& database = writing->database();
+    // Known again only from the file: this transaction may still be rolled back.
+    writer_->ranges.clear();
+    begin_range(database, newest_row(database), site_.machine, "renewed");
+    return read_ranges(database).back().identity;
+  });
+  writing->commit();
+  return fresh;
+}
+
+std::vector<Dropped> Store::dropped() const {
+  return with_reader("list what was dropped", [](Connection& reader) { return list_dropped(reader); });
+}
+
+void Store::sequence_routes(std::vector<RouteOptions> routes) {
+  check_process("attach");
+  const bool any =
+      std::any_of(routes.begin(), routes.end(), [](const RouteOptions& r) { return r.sequence; });
+  auto shared = std::make_shared<const std::vector<RouteOptions>>(std::move(routes));
+  {
+    const std::lock_guard lock{site_.file->routes_mutex};
+    site_.file->routes.swap(shared);
+  }
+  site_.file->sequenced.store(any);
 }
 
 std::int64_t Store::newest_dead() const {

@@ -5,6 +5,7 @@
 #include "store/writing.hpp"
 
 #include <satchel/options.hpp>
+#include <satchel/route.hpp>
 #include <satchel/salvage.hpp>
 #include <satchel/status.hpp>
 #include <satchel/storage.hpp>
@@ -28,7 +29,7 @@ struct Counts {
   std::int64_t newest_row = 0;
 };
 
-/// The SQLite file. `begin`, `save`, `counts`, the dead-letter calls, `identity`, `leading` and `on_change`
+/// The SQLite file. `begin`, `save`, the calls to inspect and repair and `on_change`
 /// may be called from any thread; the rest of the port from the relay's thread only. In a forked child every
 /// call throws `UsageError`.
 class Store final : public Storage, public std::enable_shared_from_this<Store> {
@@ -57,6 +58,7 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
   std::optional<Recovery> acquire() override;
   void release() noexcept override;
   Claimed claim(const ClaimQuery& query) override;
+  bool has_priorities() override;
   Released release_due(std::size_t max_count) override;
   std::vector<std::string> dead_keys(std::size_t limit) override;
   std::vector<std::int64_t> before_send(const InFlight& in_flight) override;
@@ -75,6 +77,13 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
   std::uint64_t replay_all();
   bool discard(const MessageId& id);
   Identity identity() const;
+  /// Begins a new identity behind the newest row, and returns it.
+  Identity renew_identity();
+  /// What was dropped since the file was made.
+  std::vector<Dropped> dropped() const;
+  /// All routes in the order in which they take messages. From now on messages are numbered that take one
+  /// with `RouteOptions::sequence`; so are those of every other writer of this process.
+  void sequence_routes(std::vector<RouteOptions> routes);
   /// True while this store has the claim on the file.
   bool leading() const noexcept;
 
@@ -89,7 +98,7 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
   struct Writer;
   struct Opening;
 
-  Store(Site site, std::unique_ptr<Writer> writer, RelayFile in_use);
+  Store(Site site, std::unique_ptr<Connection> connection, RelayFile in_use);
 
   /// Runs `action`; when it meets damage in the file, the next opening will look at the whole of it.
   template <class Action>

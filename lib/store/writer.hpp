@@ -2,10 +2,12 @@
 #pragma once
 
 #include "store/connection.hpp"
+#include "store/enqueue.hpp"
 #include "store/identity.hpp"
 #include "store/store.hpp"
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,23 +15,16 @@ namespace satchel::store {
 
 /// The connection of the application's transactions with its statements. Used by the holder of the gate only.
 struct Store::Writer {
-  Writer(std::unique_ptr<Connection> opened, bool with_quota)
+  Writer(std::unique_ptr<Connection> opened, const std::string& path, const Options& options,
+         const std::shared_ptr<SharedFile>& file, const RelayFile& relay_file)
       : connection{std::move(opened)},
-        // With a quota the INSERT can fill the file. Written as a SELECT it gets a statement journal, so that
-        // SQLite undoes this statement alone and not the caller's whole transaction.
-        insert{connection->database(), with_quota ? kInsertSelect : kInsertValues},
-        touch{connection->database(), kTouch} {}
-
-  static constexpr const char* kInsertValues =
-      "INSERT INTO satchel_message(topic, payload, key, content_type, headers, boot, created, ttl)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-  static constexpr const char* kInsertSelect =
-      "INSERT INTO satchel_message(topic, payload, key, content_type, headers, boot, created, ttl)"
-      " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE true";
+        touch{connection->database(), kTouch},
+        // With a limit the INSERT can fill the file.
+        enqueuer{{connection->handle(), path, &options, file, &relay_file, options.max_file_bytes > 0}} {}
 
   std::unique_ptr<Connection> connection;
-  Statement insert;
   Statement touch;
+  Enqueuer enqueuer;
   std::vector<IdentityRange> ranges;
   std::int64_t ranges_version = -1;
 };

@@ -15,7 +15,11 @@
 namespace satchel::store {
 
 Writing::Writing(std::shared_ptr<Store> store)
-    : store_{std::move(store)}, began_{store_->site_.clock->now()} {}
+    : store_{std::move(store)}, began_{store_->site_.clock->now()} {
+  store_->writer_->enqueuer.begin();
+}
+
+EnqueueTime Writing::now() const { return {store_->site_.boot, to_ms(store_->site_.clock->now())}; }
 
 Writing::~Writing() { rollback(); }
 
@@ -47,9 +51,7 @@ MessageId Writing::enqueue(const Message& message) {
   }
   const Message checked = validated(message, options);
   try {
-    const MessageId id = insert(checked);
-    ++messages_;
-    return id;
+    return insert(checked);
   } catch (const SQLite::Exception& failure) {
     if (is_damage(code_of(failure))) note_damage(store_->site_.relay_path);
     if (store_->writer_->connection->in_transaction()) throw_error("enqueue", failure);
@@ -60,25 +62,11 @@ MessageId Writing::enqueue(const Message& message) {
 
 MessageId Writing::insert(const Message& message) {
   Store::Writer& writer = *store_->writer_;
-  const Site& site = store_->site_;
-  const std::string headers = message.headers.empty() ? std::string{} : encode_headers(message.headers);
-  Use row{writer.insert};
-  row->bind_text(1, message.topic)
-      .bind_blob(2, message.payload)
-      .bind_optional_text(3, message.key)
-      .bind_optional_text(4, message.content_type)
-      .bind_optional_text(5, headers)
-      .bind(6, site.boot)
-      .bind(7, to_ms(site.clock->now()));
-  if (message.expires_after) {
-    row->bind(8, message.expires_after->count());
-  } else {
-    row->bind_null(8);
-  }
-  row->run();
   MessageId id;
-  id.row = sqlite3_last_insert_rowid(writer.connection->handle());
+  id.row = writer.enqueuer.add(message, now());
+  if (id.row == 0) return id;
   newest_ = id.row;
+  delayed_ = delayed_ || (message.not_before && message.not_before->count() > 0);
   // Ranges change by commits of others alone, and none can come while this transaction is open.
   const std::int64_t version = messages_ == 0 ? writer.connection->data_version() : writer.ranges_version;
   if (version != writer.ranges_version || writer.ranges.empty()) {
@@ -86,28 +74,50 @@ MessageId Writing::insert(const Message& message) {
     writer.ranges_version = version;
   }
   id.identity = identity_of(writer.ranges, id.row);
+  ++messages_;
   return id;
+}
+
+void Writing::dropped(DropReason reason, const std::vector<DroppedRow>& rows) {
+  require_open("drop");
+  store_->writer_->enqueuer.dropped(reason, rows, now());
+}
+
+void Writing::announce_drops() {
+  const std::int64_t row = store_->writer_->enqueuer.announce(now());
+  if (row == 0) return;
+  newest_ = row;
+  ++messages_;
 }
 
 void Writing::commit() {
   require_open("commit");
   Connection& connection = *store_->writer_->connection;
+  bool committing = false;
   try {
+    announce_drops();
+    committing = true;
     connection.commit();
   } catch (const SQLite::Exception& failure) {
-    commit_failed(code_of(failure), failure.what());
+    commit_failed(code_of(failure), failure.what(), committing);
   }
+  const auto drops = store_->writer_->enqueuer.end(true);
   if (messages_ > 0) store_->note_newest(newest_);
+  if (delayed_) store_->site_.file->delayed.fetch_add(1);
   store_->limit_log();
   const bool news = messages_ > 0 || store_->site_.options.external_writers;
   end();
   if (news) store_->announce();
+  Observer* const observer = store_->site_.options.observer.get();
+  if (observer == nullptr) return;
+  for (const auto& [group, messages] : drops) observer->dropped(group.first, group.second, messages);
 }
 
-void Writing::commit_failed(int code, const std::string& message) {
+void Writing::commit_failed(int code, const std::string& message, bool committing) {
   store_->writer_->connection->rollback();
+  store_->writer_->enqueuer.end(false);
   if (is_damage(code)) note_damage(store_->site_.relay_path);
-  const bool unknown = primary(code) == SQLITE_IOERR;
+  const bool unknown = committing && primary(code) == SQLITE_IOERR;
   if (unknown) {
     // The frames may be in the log: after a crash the commit would come back. The next commit overwrites
     // them.
@@ -125,6 +135,7 @@ void Writing::commit_failed(int code, const std::string& message) {
 void Writing::rollback() noexcept {
   if (!open_ || fork_generation() != store_->generation_) return;
   store_->writer_->connection->rollback();
+  store_->writer_->enqueuer.end(false);
   end();
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "store/drops.hpp"
 #include "store/gate.hpp"
+#include "store/insert.hpp"
 
 #include <satchel/clock.hpp>
 #include <satchel/message.hpp>
@@ -10,6 +12,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 namespace satchel::store {
 
@@ -27,8 +30,9 @@ class Writing {
   /// Throws `UsageError` after the end.
   SQLite::Database& database();
 
-  /// Checks the message and adds it. Throws `InvalidMessage`, `FullError`, `StorageError`; the transaction
-  /// then is as it was, unless SQLite had to roll it back: the error says so and `open()` is false.
+  /// Checks the message and adds it, by the policies of the options; an id without a row when the quota drops
+  /// it. Throws `InvalidMessage`, `FullError`, `StorageError`; the transaction then is as it was, unless
+  /// SQLite had to roll it back: the error says so and `open()` is false.
   MessageId enqueue(const Message& message);
 
   /// Throws `FullError`, `BusyError`, `StorageError` when nothing was committed, `OutcomeUnknown` after an
@@ -36,6 +40,10 @@ class Writing {
   void commit();
 
   void rollback() noexcept;
+
+  /// Counts, and announces, messages that the caller has removed in this transaction. Throws
+  /// `QuotaExceeded`, `SQLite::Exception`.
+  void dropped(DropReason reason, const std::vector<DroppedRow>& rows);
 
   /// True until the end; false also when SQLite has rolled the transaction back after an error.
   bool open() const noexcept;
@@ -46,14 +54,17 @@ class Writing {
   void require_open(const char* operation) const;
   /// Gives the gate back and reports a transaction that kept it for long.
   void end() noexcept;
-  [[noreturn]] void commit_failed(int code, const std::string& message);
+  [[noreturn]] void commit_failed(int code, const std::string& message, bool committing);
   MessageId insert(const Message& message);
+  EnqueueTime now() const;
+  void announce_drops();
 
   const std::shared_ptr<Store> store_;
   const BootTime began_;
   bool open_ = true;
   std::size_t messages_ = 0;
   std::int64_t newest_ = 0;  ///< row of the last message
+  bool delayed_ = false;     ///< it has a message that waits for its `not_before`
 };
 
 }  // namespace satchel::store

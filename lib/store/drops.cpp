@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "store/drops.hpp"
+
+#include "base/validate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+namespace satchel::store {
+namespace {
+
+constexpr std::size_t kLongestAnnounced = 256;
+constexpr std::size_t kToldGroups = 1000;
+
+/// Joins the id to the last run when it follows it; true when it makes a new one.
+bool append(std::vector<Run>& runs, std::int64_t id) {
+  if (!runs.empty() && id == runs.back().last + 1) {
+    runs.back().last = id;
+    return false;
+  }
+  runs.push_back({id, id});
+  return true;
+}
+
+/// The topics that are written into the file are well formed, but for those of plain SQL.
+std::string announced_topic(const std::string& topic) {
+  return topic.size() <= kLongestAnnounced && topic_fault(topic).empty() ? topic : std::string{};
+}
+
+std::string escaped(std::string_view text) {
+  std::string json;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') json += '\\';
+    json += c;
+  }
+  return json;
+}
+
+std::string json_of(const std::vector<Run>& runs) {
+  std::string json;
+  for (const Run& run : runs) json += fmt::format("{}[{},{}]", json.empty() ? "" : ",", run.first, run.last);
+  return json;
+}
+
+std::string hex_of(const Identity& identity) {
+  std::string hex;
+  for (const std::uint8_t byte : identity) hex += fmt::format("{:02x}", byte);
+  return hex;
+}
+
+/// The parts of the runs that lie in the range that begins at `first` and ends before `end`.
+std::vector<Run> within(const std::vector<Run>& runs, std::int64_t first, std::int64_t end) {
+  std::vector<Run> part;
+  for (const Run& run : runs) {
+    const Run cut{std::max(run.first, first), std::min(run.last, end - 1)};
+    if (cut.first <= cut.last) part.push_back(cut);
+  }
+  return part;
+}
+
+}  // namespace
+
+Drops::Drops(sqlite3* database, bool announce)
+    : announce_{announce},
+      add_{database,
+           "UPDATE main.satchel_dropped SET messages = messages + ?3, unconfirmed = unconfirmed + ?4"
+           " WHERE reason = ?1 AND topic = ?2"},
+      topics_{database, "SELECT count(*) FROM main.satchel_dropped WHERE reason = ?1 AND topic <> ''"},
+      insert_{
+          database,
+          "INSERT INTO main.satchel_dropped(reason, topic, messages, unconfirmed) VALUES (?1, ?2, ?3, ?4)"},
+      pending_{database,
+               "SELECT id FROM main.satchel_message WHERE id BETWEEN ?1 AND ?2 AND topic <> '' ORDER BY id"} {
+}
+
+void Drops::record(DropReason reason, const std::vector<DroppedRow>& rows) {
+  std::map<Group, Sum> sums;
+  for (const DroppedRow& row : rows) {
+    Sum& sum = sums[{reason, row.topic}];
+    ++sum.messages;
+    sum.unconfirmed += row.unconfirmed ? 1 : 0;
+  }
+  for (const auto& [group, sum] : sums) count(group, sum);
+  for (const DroppedRow& row : rows) remember(reason, row);
+}
+
+bool Drops::add_to(const Group& group, const Sum& sum) {
+  Use row{add_};
+  return row->bind(1, static_cast<std::int64_t>(group.first))
+             .bind_text(2, group.second)
+             .bind(3, sum.messages)
+             .bind(4, sum.unconfirmed)
+             .run_and_count() > 0;
+}
+
+void Drops::count(const Group& group, const Sum& sum) {
+  if (add_to(group, sum)) return;
+  Group named = group;
+  {
+    Use topics{topics_};
+    topics->bind(1, static_cast<std::int64_t>(group.first));
+    if (topics->step() && topics->integer(0) >= kTopics) named.second.clear();
+  }
+  if (named.second.empty() && add_to(named, sum)) return;
+  Use row{insert_};
+  row->bind(1, static_cast<std::int64_t>(named.first))
+      .bind_text(2, named.second)
+      .bind(3, sum.messages)
+      .bind(4, sum.unconfirmed)
+      .run();
+}
+
+void Drops::remember(DropReason reason, const DroppedRow& row) {
+  Group told{reason, row.topic};
+  if (told_.size() >= kToldGroups && !told_.contains(told)) told.second.clear();
+  ++told_[std::move(told)];
+  // What never had an id is missed by nobody.
+  if (!announce_ || row.row == 0) return;
+  Group group{reason, announced_topic(row.topic)};
+  if (announced_.size() >= kAnnouncedTopics && !announced_.contains(group)) group.second.clear();
+  Lists& lists = announced_[std::move(group)];
+  runs_ += append(lists.rows, row.row) ? 1 : 0;
+  if (row.sequence) runs_ += append(lists.sequences, *row.sequence) ? 1 : 0;
+}
+
+std::vector<Run> Drops::without_pending(const std::vector<Run>& rows) {
+  std::vector<Run> gone;
+  for (Run run : rows) {
+    Use still{pending_};
+    still->bind(1, run.first).bind(2, run.last);
+    while (still->step()) {
+      const std::int64_t row = still->integer(0);
+      if (row > run.first) gone.push_back({run.first, row - 1});
+      run.first = row + 1;
+    }
+    if (run.first <= run.last) gone.push_back(run);
+  }
+  return gone;
+}
+
+std::vector<std::string> Drops::take_announcements(const std::vector<IdentityRange>& ranges) {
+  for (auto& [group, lists] : announced_) lists.rows = without_pending(lists.rows);
+  std::vector<std::string> payloads;
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    const std::int64_t end = i + 1 < ranges.size() ? ranges[i + 1].first : INT64_MAX;
+    std::string entries;
+    for (auto& [group, lists] : announced_) {
+      const std::vector<Run> rows = within(lists.rows, ranges[i].first, end);
+      if (rows.empty()) continue;
+      entries += fmt::format(R"({}{{"reason":"{}","topic":"{}","rows":[{}])", entries.empty() ? "" : ",",
+                             to_string(group.first), escaped(group.second), json_of(rows));
+      // Numbers of a route go on through all identities: once is enough.
+      if (!lists.sequences.empty()) entries += fmt::format(R"(,"sequences":[{}])", json_of(lists.sequences));
+      lists.sequences.clear();
+      entries += '}';
+    }
+    if (entries.empty()) continue;
+    payloads.push_back(
+        fmt::format(R"({{"identity":"{}","dropped":[{}]}})", hex_of(ranges[i].identity), entries));
+  }
+  announced_.clear();
+  runs_ = 0;
+  return payloads;
+}
+
+std::map<Drops::Group, std::uint64_t> Drops::take_told() { return std::exchange(told_, {}); }
+
+void Drops::clear() noexcept {
+  announced_.clear();
+  told_.clear();
+  runs_ = 0;
+}
+
+}  // namespace satchel::store

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+#include "store/enqueue.hpp"
+
+#include "store/errors.hpp"
+#include "store/priorities.hpp"
+
+#include <satchel/error.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace satchel::store {
+namespace {
+
+/// Messages that one enqueue drops at most, and rows that it looks at for them.
+constexpr std::size_t kMostVictims = 1000;
+constexpr std::size_t kMostLookedAt = 10'000;
+
+void run(sqlite3* database, const char* sql) { Statement{database, sql}.run(); }
+
+[[noreturn]] void throw_full(const Shortage& shortage) {
+  throw QuotaExceeded{
+      "enqueue", shortage.problem,
+      "roll back, or commit what the transaction holds without this message; see Options::quota"};
+}
+
+}  // namespace
+
+/// What one enqueue does: undone unless it comes to its end.
+struct Enqueuer::Attempt {
+  explicit Attempt(Enqueuer& owner) : enqueuer{owner} {
+    run(enqueuer.desk_.database, "SAVEPOINT satchel_enqueue");
+    open = true;
+  }
+  ~Attempt() {
+    if (open) undo();
+  }
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+
+  void finish() {
+    run(enqueuer.desk_.database, "RELEASE satchel_enqueue");
+    open = false;
+  }
+  void undo() noexcept {
+    open = false;
+    // When SQLite has rolled everything back there is no savepoint any more.
+    sqlite3_exec(enqueuer.desk_.database, "ROLLBACK TO satchel_enqueue; RELEASE satchel_enqueue", nullptr,
+                 nullptr, nullptr);
+    for (const auto& [reason, row] : staged) enqueuer.desk_.file->flight.pardon(row.row);
+    staged.clear();
+  }
+
+  Enqueuer& enqueuer;
+  Staged staged;
+  bool open = false;
+};
+
+Enqueuer::Enqueuer(Desk desk)
+    : desk_{std::move(desk)},
+      announces_{!desk_.options->announce_topic.empty()},
+      inserter_{desk_.database, desk_.as_select},
+      sequencer_{desk_.database},
+      drops_{desk_.database, announces_},
+      meter_{desk_.database, desk_.options->quota, desk_.path},
+      same_key_{desk_.database,
+                "SELECT id, topic, priority, sequence FROM main.satchel_message"
+                " INDEXED BY satchel_message_by_key WHERE key = ?1 ORDER BY id"},
+      attempted_{desk_.database, "SELECT 1 FROM main.satchel_attempt WHERE id = ?1"},
+      by_row_{desk_.database,
+              "SELECT id, topic, priority, sequence FROM main.satchel_message NOT INDEXED WHERE id > ?1"
+              " ORDER BY id"},
+      by_priority_{desk_.database,
+                   "SELECT id, topic, priority, sequence FROM main.satchel_message"
+                   " INDEXED BY satchel_message_by_priority WHERE priority = ?2 AND id > ?1 ORDER BY id"},
+      remove_{desk_.database, "DELETE FROM main.satchel_message WHERE id = ?1 AND topic <> ''"},
+      remove_tombstone_{desk_.database,
+                        "DELETE FROM main.satchel_message WHERE id = ?1 AND topic = ''"
+                        " AND EXISTS (SELECT 1 FROM main.satchel_message WHERE id > ?1)"} {}
+
+void Enqueuer::begin() noexcept {
+  drops_.clear();
+  meter_.begin();
+}
+
+std::int64_t Enqueuer::add(const Message& message, const EnqueueTime& at) {
+  if (!meter_.limits() && !message.coalesce.value_or(false)) return insert(message, at);
+  return add_by_policy(message, at);
+}
+
+std::int64_t Enqueuer::insert(const Message& message, const EnqueueTime& at) {
+  return inserter_.insert(message, sequencer_.next(message.topic, *desk_.file), at);
+}
+
+std::int64_t Enqueuer::add_by_policy(const Message& message, const EnqueueTime& at) {
+  const Need need = need_of(message);
+  const WhenFull when_full = desk_.options->quota.when_full;
+  const bool drops_new = when_full == WhenFull::drop_newest || when_full == WhenFull::drop_lowest;
+  if (const auto shortage = meter_.short_of_disk(need)) {
+    if (!drops_new) throw_full(*shortage);
+    return give_up(message);
+  }
+  forget_note();
+  const std::vector<Victim> replaced = replaceable(message);
+  if (replaced.empty() && !short_of(need)) return insert(message, at);
+  if (replaced.empty() && when_full == WhenFull::drop_newest) return give_up(message);
+  Attempt attempt{*this};
+  // What a relay that died had with a sink may have been sent.
+  for (const Victim& victim : replaced) drop(DropReason::coalesced, victim, false, attempt.staged);
+  if (const auto shortage =
+          make_room(attempt.staged.empty() ? need : with_announcement(need), attempt.staged)) {
+    attempt.undo();
+    if (!drops_new) throw_full(*shortage);
+    return give_up(message);
+  }
+  const std::int64_t row = insert(message, at);
+  remove_tombstones(attempt.staged);
+  record(attempt.staged);
+  if (drops_.full()) announce(at);
+  attempt.finish();
+  return row;
+}
+
+std::int64_t Enqueuer::give_up(const Message& message) {
+  drops_.record(DropReason::quota, {{0, message.topic, std::nullopt, false}});
+  return 0;
+}
+
+void Enqueuer::dropped(DropReason reason, const std::vector<DroppedRow>& rows, const EnqueueTime& at) {
+  Attempt attempt{*this};
+  if (announces_ && meter_.limits()) {
+    forget_note();
+    if (const auto shortage = make_room(with_announcement({Priority::normal, 0, 0, false}), attempt.staged))
+      throw_full(*shortage);
+  }
+  record(attempt.staged);
+  drops_.record(reason, rows);
+  if (drops_.full()) announce(at);
+  attempt.finish();
+}
+
+std::int64_t Enqueuer::announce(const EnqueueTime& at) {
+  if (!drops_.announces()) return 0;
+  Message message;
+  message.topic = desk_.options->announce_topic;
+  message.content_type = "application/json";
+  std::int64_t row = 0;
+  for (std::string& payload : drops_.take_announcements(read_ranges(desk_.database))) {
+    message.payload = std::move(payload);
+    row = insert(message, at);
+  }
+  return row;
+}
+
+std::map<Drops::Group, std::uint64_t> Enqueuer::end(bool committed) noexcept {
+  if (std::exchange(condemned_, false)) desk_.file->flight.end(committed);
+  std::map<Drops::Group, std::uint64_t> told;
+  if (committed) told = drops_.take_told();
+  drops_.clear();
+  return told;
+}
+
+Need Enqueuer::with_announcement(Need need) const {
+  // Room for it is kept from the first drop on.
+  if (!announces_ || drops_.announces()) return need;
+  ++need.messages;
+  need.bytes += Drops::kAnnouncementBytes;
+  return need;
+}
+
+void Enqueuer::record(const Staged& staged) {
+  std::map<DropReason, std::vector<DroppedRow>> rows;
+  for (const auto& [reason, row] : staged) rows[reason].push_back(row);
+  for (const auto& [reason, dropped] : rows) drops_.record(reason, dropped);
+}
+
+// ---- what may be dropped ----
+
+void Enqueuer::forget_note() noexcept {
+  note_.reset();
+  note_read_ = false;
+  cursors_.clear();
+}
+
+void Enqueuer::read_note() {
+  if (std::exchange(note_read_, true)) return;
+  note_readable_ = false;
+  if (desk_.relay_file == nullptr) return;
+  try {
+    note_ = desk_.relay_file->read();
+    note_readable_ = true;
+  } catch (const StorageError&) {
+    note_.reset();  // then nothing is confirmed
+  }
+}
+
+Enqueuer::Standing Enqueuer::standing(std::int64_t row) {
+  const Flight& flight = desk_.file->flight;
+  if (flight.led_here()) return flight.with_sink(row) ? Standing::with_sink : Standing::free;
+  read_note();
+  if (!note_readable_) return Standing::unconfirmed;
+  if (!note_ || !std::binary_search(note_->in_flight.begin(), note_->in_flight.end(), row))
+    return Standing::free;
+  // Noted by a relay that is at work elsewhere, or by one that has died.
+  return desk_.relay_file->taken(RelayByte::leader) ? Standing::with_sink : Standing::unconfirmed;
+}
+
+std::optional<Shortage> Enqueuer::short_of(const Need& need) {
+  return meter_.shortage(need, [this](std::int64_t row) { return standing(row) == Standing::with_sink; });
+}
+
+bool Enqueuer::drop(DropReason reason, const Victim& victim, bool even_unconfirmed, Staged& staged) {
+  const Standing found = standing(victim.row);
+  if (found == Standing::with_sink || (found == Standing::unconfirmed && note_readable_ && !even_unconfirmed))
+    return false;
+  Flight& flight = desk_.file->flight;
+  if (desk_.visitor) {
+    flight.note_drop();
+  } else {
+    if (!flight.condemn(victim.row)) return false;
+    condemned_ = true;
+  }
+  staged.push_back({reason, {victim.row, victim.topic, victim.sequence, found == Standing::unconfirmed}});
+  if (remove_.bind(1, victim.row).run_and_count() == 0)
+    throw SQLite::Exception{"a message can be read and not deleted", SQLITE_CORRUPT};
+  return true;
+}
+
+std::vector<Enqueuer::Victim> Enqueuer::replaceable(const Message& message) {
+  std::vector<Victim> found;
+  if (!message.coalesce.value_or(false) || message.key.empty()) return found;
+  Use rows{same_key_};
+  rows->bind_text(1, message.key);
+  std::size_t looked_at = 0;
+  while (found.size() < kMostVictims && ++looked_at <= kMostLookedAt && rows->step()) {
+    if (rows->text(1) != message.topic) continue;
+    Use attempted{attempted_};
+    attempted->bind(1, rows->integer(0));
+    if (attempted->step()) continue;
+    found.push_back(
+        {rows->integer(0), message.topic, priority_of(rows->optional_integer(2)), rows->optional_integer(3)});
+  }
+  return found;
+}
+
+std::optional<Shortage> Enqueuer::make_room(const Need& need, Staged& staged) {
+  const WhenFull when_full = desk_.options->quota.when_full;
+  std::optional<Shortage> shortage = short_of(need);
+  if (!shortage) return std::nullopt;
+  if (when_full == WhenFull::reject || when_full == WhenFull::drop_newest) return shortage;
+  const Need all = staged.empty() ? with_announcement(need) : need;
+  for (std::size_t victims = 0; shortage && victims < kMostVictims;) {
+    const std::optional<Victim> victim = next_victim(*shortage, need.priority);
+    if (!victim) break;
+    if (!drop(DropReason::quota, *victim, true, staged)) continue;
+    ++victims;
+    shortage = short_of(all);
+  }
+  return shortage;
+}
+
+std::optional<Enqueuer::Victim> Enqueuer::next_victim(const Shortage& shortage, Priority for_whom) {
+  if (shortage.of) return oldest(shortage.of, cursors_[static_cast<int>(*shortage.of)]);
+  if (desk_.options->quota.when_full == WhenFull::drop_oldest) return oldest(std::nullopt, cursors_[-1]);
+  for (const Priority lowest : {Priority::bulk, Priority::normal, Priority::urgent}) {
+    if (auto victim = oldest(lowest, cursors_[static_cast<int>(lowest)])) return victim;
+    if (lowest == for_whom) break;
+  }
+  return std::nullopt;
+}
+
+std::optional<Enqueuer::Victim> Enqueuer::oldest(std::optional<Priority> of, std::int64_t& after) {
+  const auto code = of ? code_of(*of) : std::nullopt;
+  Use rows{code ? by_priority_ : by_row_};
+  rows->bind(1, after);
+  if (code) rows->bind(2, code);
+  for (std::size_t looked_at = 0; looked_at < kMostLookedAt && rows->step(); ++looked_at) {
+    after = rows->integer(0);
+    const Priority priority = priority_of(rows->optional_integer(2));
+    if (rows->text(1).empty() || (of && priority != *of)) continue;
+    return Victim{after, std::string{rows->text(1)}, priority, rows->optional_integer(3)};
+  }
+  return std::nullopt;
+}
+
+void Enqueuer::remove_tombstones(const Staged& staged) {
+  // Dropping the newest message has left one, and with a sink that is down nobody would come by and sweep it.
+  for (const auto& [reason, row] : staged) remove_tombstone_.bind(1, row.row).run();
+}
+
+}  // namespace satchel::store

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include "store/flight.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace satchel::store {
+
+void Flight::lead(const std::vector<std::int64_t>& rows) {
+  const std::lock_guard lock{mutex_};
+  with_sink_ = rows;
+  led_.store(true);
+}
+
+void Flight::resign() noexcept {
+  const std::lock_guard lock{mutex_};
+  with_sink_.clear();
+  led_.store(false);
+}
+
+std::vector<std::int64_t> Flight::depart(std::vector<std::int64_t>& rows) {
+  std::vector<std::int64_t> left;
+  const std::lock_guard lock{mutex_};
+  if (!condemned_.empty()) {
+    std::erase_if(rows, [&](std::int64_t row) {
+      if (condemned_.count(row) == 0) return false;
+      left.push_back(row);
+      return true;
+    });
+  }
+  with_sink_ = rows;
+  return left;
+}
+
+bool Flight::with_sink(std::int64_t row) const {
+  const std::lock_guard lock{mutex_};
+  return std::binary_search(with_sink_.begin(), with_sink_.end(), row);
+}
+
+bool Flight::condemn(std::int64_t row) {
+  const std::lock_guard lock{mutex_};
+  if (std::binary_search(with_sink_.begin(), with_sink_.end(), row)) return false;
+  condemned_.insert(row);
+  return true;
+}
+
+void Flight::pardon(std::int64_t row) {
+  const std::lock_guard lock{mutex_};
+  condemned_.erase(row);
+}
+
+void Flight::end(bool committed) noexcept {
+  const std::lock_guard lock{mutex_};
+  if (condemned_.empty()) return;
+  // Before they are forgotten: the relay, which may have read them, looks for them once more from now on.
+  if (committed) drops_.fetch_add(1);
+  condemned_.clear();
+}
+
+}  // namespace satchel::store
