@@ -41,14 +41,20 @@ std::uint64_t jitter_seed(const Options& options, const Identity& identity) {
   return seed;
 }
 
+std::vector<relay::Relay::Way> routes_of(const std::vector<Way>& ways) {
+  std::vector<relay::Relay::Way> routes;
+  for (const Way& way : ways) routes.push_back({*way.sink, way.options});
+  return routes;
+}
+
 }  // namespace
 
-Engine::Engine(std::shared_ptr<store::Store> store, std::unique_ptr<Sink>&& sink, Options options)
+Engine::Engine(std::shared_ptr<store::Store> store, std::vector<Way>& ways, Options options)
     : options_{std::move(options)},
       store_{std::move(store)},
-      relay_{options_, relay::Relay::Ports{*store_, *sink, *options_.clock, observer_of(options_)},
+      relay_{options_, relay::Relay::Ports{*store_, *options_.clock, observer_of(options_), routes_of(ways)},
              [wake = wake_] { wake->wake(); }, jitter_seed(options_, store_->identity())} {
-  sink_ = std::move(sink);
+  ways_ = std::move(ways);
 }
 
 Engine::~Engine() {

@@ -6,17 +6,26 @@
 #include "store/store.hpp"
 
 #include <satchel/options.hpp>
+#include <satchel/route.hpp>
 #include <satchel/sink.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <vector>
 
 namespace satchel::outbox {
+
+/// A route as it was attached, its name filled in.
+struct Way {
+  std::unique_ptr<Sink> sink;
+  RouteOptions options{};
+};
 
 /// A relay with all that it needs, and the thread that drives it. Shared by the outbox and by that thread, so
 /// that a thread which hangs in somebody's code can be left behind: it ends, and frees everything, when it
@@ -25,8 +34,8 @@ namespace satchel::outbox {
 /// Thread-safe, except that `step` must not be called while the thread runs.
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
-  /// Takes the sink only when it returns: after an exception the caller still has it.
-  Engine(std::shared_ptr<store::Store> store, std::unique_ptr<Sink>&& sink, Options options);
+  /// Takes the sinks only when it returns: after an exception the caller still has them.
+  Engine(std::shared_ptr<store::Store> store, std::vector<Way>& ways, Options options);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -45,6 +54,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// Ends a relay that `step` drove: what `stop` does, without a thread.
   bool finish(std::chrono::milliseconds timeout);
 
+  /// Nothing more is sent on the route of this number, or it is again. Thread-safe.
+  void pause(std::size_t route, bool paused) noexcept { relay_.pause(route, paused); }
+
   relay::Snapshot snapshot() const { return relay_.snapshot(); }
 
  private:
@@ -56,7 +68,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Constant after construction, each with its own synchronisation or confined to the relay thread.
   const Options options_;
   const std::shared_ptr<store::Store> store_;
-  std::unique_ptr<Sink> sink_;                                   // set at the end of construction
+  std::vector<Way> ways_;                                        // set at the end of construction
   const std::shared_ptr<Wake> wake_ = std::make_shared<Wake>();  // a last call may come late
   relay::Relay relay_;
   std::thread thread_;

@@ -25,6 +25,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// Every message that is passed over is matched against the filters of all routes.
+constexpr std::size_t kMostRoutes = 32;
+
 // A destructor waits this long for a relay thread that hangs in somebody's code, then leaves it behind.
 constexpr milliseconds kPatience{5000};
 
@@ -65,13 +68,18 @@ class Outbox::Core {
 
   void check(const char* operation) const { refuse_in_child(born, operation); }
 
-  // The engine, made from the sink when there is none yet. Call with mutex held.
+  // The engine, made from the routes when there is none yet. Call with mutex held.
   outbox::Engine& engine_for(const char* operation);
 
   std::shared_ptr<outbox::Engine> current_engine() {
     const std::lock_guard lock{mutex};
     return engine;
   }
+
+  void add(outbox::Way way);
+  void pause(const char* operation, const std::string& route, bool paused);
+  // The routes as nobody has started them yet, or as the relay sees them. Call with mutex held.
+  std::vector<RouteStatus> routes_at_rest() const;
 
   // Checks and queues a message for the committer, whose thread starts with the first one.
   void submit(Message message, EnqueueCallback done);
@@ -89,11 +97,12 @@ class Outbox::Core {
 
   std::mutex mutex;
   // Guarded by mutex.
-  std::unique_ptr<Sink> sink;
+  std::vector<outbox::Way> ways;   // until they are the engine's
+  std::vector<std::string> names;  // of the routes, in the order of `attach`
   std::shared_ptr<outbox::Engine> engine;
   std::shared_ptr<outbox::Committer> committer;  // none before the first asynchronous message
   bool threaded = false;                         // the engine has its thread
-  bool stopped = false;                          // the sink is used up
+  bool stopped = false;                          // the sinks are used up
 
   std::mutex step_mutex;  // held by the one thread that is in `run_once`
 };
@@ -101,9 +110,47 @@ class Outbox::Core {
 outbox::Engine& Outbox::Core::engine_for(const char* operation) {
   if (stopped) throw UsageError{operation, "this outbox was stopped", "open a new one to relay again"};
   if (engine) return *engine;
-  if (!sink) throw UsageError{operation, "no sink", "attach one first"};
-  engine = std::make_shared<outbox::Engine>(store, std::move(sink), options);
+  if (ways.empty()) throw UsageError{operation, "no sink", "attach one first"};
+  engine = std::make_shared<outbox::Engine>(store, ways, options);
   return *engine;
+}
+
+void Outbox::Core::add(outbox::Way way) {
+  const std::lock_guard lock{mutex};
+  if (engine || stopped)
+    throw UsageError{"attach", "the relay of this outbox has begun", "attach all sinks before start"};
+  if (names.size() >= kMostRoutes)
+    throw UsageError{"attach", "there are 32 routes already", "give routes more topic filters"};
+  std::string& name = way.options.name;
+  if (name.empty()) name = "route-" + std::to_string(names.size() + 1);
+  if (std::find(names.begin(), names.end(), name) != names.end())
+    throw InvalidOption{"attach", "name " + name + ": another route has it", "give each route its own"};
+  names.reserve(names.size() + 1);
+  ways.push_back(std::move(way));
+  names.push_back(ways.back().options.name);
+}
+
+void Outbox::Core::pause(const char* operation, const std::string& route, bool paused) {
+  const std::lock_guard lock{mutex};
+  const auto found = std::find(names.begin(), names.end(), route);
+  if (found == names.end())
+    throw UsageError{operation, "there is no route " + route, "use a name that was given to attach"};
+  const auto number = static_cast<std::size_t>(found - names.begin());
+  if (engine) {
+    engine->pause(number, paused);
+  } else {
+    ways[number].options.paused = paused;
+  }
+}
+
+std::vector<RouteStatus> Outbox::Core::routes_at_rest() const {
+  std::vector<RouteStatus> routes;
+  for (const outbox::Way& way : ways) {
+    RouteStatus& status = routes.emplace_back();
+    status.name = way.options.name;
+    status.paused = way.options.paused;
+  }
+  return routes;
 }
 
 void Outbox::Core::submit(Message message, EnqueueCallback done) {
@@ -211,17 +258,24 @@ void Outbox::enqueue_async(Message message, EnqueueCallback done) {
   core_->submit(std::move(message), std::move(done));
 }
 
-void Outbox::attach(std::unique_ptr<Sink> sink, RouteOptions) {
+void Outbox::attach(std::unique_ptr<Sink> sink, RouteOptions route) {
   core_->check("attach");
   if (!sink) throw UsageError{"attach", "no sink", "pass one"};
-  const std::lock_guard lock{core_->mutex};
-  if (core_->sink || core_->engine || core_->stopped) {
-    throw UsageError{"attach", "this outbox has a sink already", "attach one sink, before start"};
-  }
-  core_->sink = std::move(sink);
+  validate(route);
+  core_->add({std::move(sink), std::move(route)});
 }
 
 void Outbox::attach(const std::string& url, RouteOptions route) { attach(make_sink(url), std::move(route)); }
+
+void Outbox::pause(const std::string& route) {
+  core_->check("pause");
+  core_->pause("pause", route, true);
+}
+
+void Outbox::resume(const std::string& route) {
+  core_->check("resume");
+  core_->pause("resume", route, false);
+}
 
 void Outbox::start() {
   core_->check("start");
@@ -275,7 +329,10 @@ Status Outbox::status() const {
   const std::lock_guard lock{core_->mutex};
   if (core_->committer) status.async_dropped = core_->committer->dropped();
   status.running = core_->threaded && !core_->stopped;
-  if (!core_->engine) return status;
+  if (!core_->engine) {
+    status.routes = core_->routes_at_rest();
+    return status;
+  }
   relay::Snapshot relay = core_->engine->snapshot();
   status.in_flight = relay.in_flight;
   status.unsettled = relay.unsettled;
@@ -286,6 +343,7 @@ Status Outbox::status() const {
   status.sink = relay.sink;
   status.sink_problem = std::move(relay.sink_problem);
   status.failure = std::move(relay.failure);
+  status.routes = std::move(relay.routes);
   return status;
 }
 

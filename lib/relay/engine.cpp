@@ -32,6 +32,8 @@ Relay::Engine::Engine(const Options& options, Ports ports, std::function<void()>
         shared_, number, RouteRelay::Way{way.sink, way.options, routing_.taken_by(number)}, wake));
   }
   shared_.counters.routes.resize(routes_.size());
+  shared_.now = shared_.clock.now();
+  publish();
   signal_->wake = std::move(wake);
   shared_.storage.on_change([signal = signal_] {
     signal->changed.store(true, std::memory_order_release);

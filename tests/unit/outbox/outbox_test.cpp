@@ -371,9 +371,10 @@ TEST_CASE("outbox: misuse of attach and start is refused") {
   CHECK_THROWS_AS(fixture.outbox.run_once(), UsageError);
   CHECK_THROWS_AS(fixture.outbox.attach(std::unique_ptr<satchel::Sink>{}), UsageError);
   fixture.outbox.attach(EchoSink{std::make_shared<Echo>()});
-  CHECK_THROWS_AS(fixture.outbox.attach(EchoSink{std::make_shared<Echo>()}), UsageError);
+  CHECK_THROWS_AS(fixture.outbox.pause("no such route"), UsageError);
   fixture.outbox.start();
   CHECK_THROWS_AS(fixture.outbox.run_once(), UsageError);
+  CHECK_THROWS_AS(fixture.outbox.attach(EchoSink{std::make_shared<Echo>()}), UsageError);
   CHECK(fixture.outbox.stop(seconds{30}));
   CHECK_THROWS_AS(fixture.outbox.start(), UsageError);
 }
