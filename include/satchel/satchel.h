@@ -269,7 +269,48 @@ int satchel_enqueue(satchel_outbox* outbox, const satchel_message* message, satc
 
 /* ---- delivery ---- */
 
+/* One that takes all messages that no earlier route takes. */
 int satchel_attach(satchel_outbox* outbox, const char* url);
+
+typedef enum satchel_drain {
+  SATCHEL_DRAIN_OLDEST_FIRST = 0,
+  SATCHEL_DRAIN_NEWEST_FIRST = 1,
+  SATCHEL_DRAIN_INTERLEAVED = 2
+} satchel_drain;
+
+/* A time of day in minutes since midnight, in UTC. */
+typedef struct satchel_quiet_hours {
+  int from_minute;
+  int to_minute;
+} satchel_quiet_hours;
+
+/* What route.hpp says. Set `size` and what is needed, leave the rest zero. */
+typedef struct satchel_route {
+  size_t size;
+  const char* name;          /* NULL or empty: route-1 and so on */
+  const char* const* topics; /* MQTT topic filters */
+  size_t topic_count;        /* 0: "#" */
+  uint64_t window;           /* 0: that of the outbox, here and in the next */
+  uint64_t window_bytes;
+  double messages_per_second; /* 0: no limit, here and in the next */
+  double bytes_per_second;
+  uint64_t budget_bytes; /* 0: no budget */
+  uint64_t budget_urgent_reserve;
+  const satchel_quiet_hours* quiet;
+  size_t quiet_count;
+  int budget_by_day; /* 0: by month; 1: by day */
+  int drain;         /* a satchel_drain */
+  int sequence;      /* 0 or 1 */
+  int paused;        /* 0 or 1 */
+} satchel_route;
+
+/* `route` may be NULL. */
+int satchel_attach_route(satchel_outbox* outbox, const char* url, const satchel_route* route);
+
+/* Sends nothing more on this route, until it is resumed. SATCHEL_USAGE when there is none of this name. */
+int satchel_pause(satchel_outbox* outbox, const char* route);
+int satchel_resume(satchel_outbox* outbox, const char* route);
+
 int satchel_start(satchel_outbox* outbox);
 
 /* `clean` may be NULL; set to 1 when everything in flight came to its end in time, otherwise 0. */

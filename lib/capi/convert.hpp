@@ -68,6 +68,9 @@ Options to_cpp(const satchel_options& options);
 /// Throws `UsageError`.
 Message to_cpp(const satchel_message& message, const char* operation);
 
+/// Throws `UsageError` and `InvalidOption`; the ranges are checked by `attach`.
+RouteOptions to_cpp(const satchel_route& route);
+
 satchel_message_id to_c(const MessageId& id) noexcept;
 MessageId to_cpp(const satchel_message_id& id) noexcept;
 

@@ -64,6 +64,9 @@ static_assert(static_cast<int>(WhenFull::reject) == SATCHEL_WHEN_FULL_REJECT);
 static_assert(static_cast<int>(WhenFull::drop_oldest) == SATCHEL_WHEN_FULL_DROP_OLDEST);
 static_assert(static_cast<int>(WhenFull::drop_newest) == SATCHEL_WHEN_FULL_DROP_NEWEST);
 static_assert(static_cast<int>(WhenFull::drop_lowest) == SATCHEL_WHEN_FULL_DROP_LOWEST);
+static_assert(static_cast<int>(Drain::oldest_first) == SATCHEL_DRAIN_OLDEST_FIRST);
+static_assert(static_cast<int>(Drain::newest_first) == SATCHEL_DRAIN_NEWEST_FIRST);
+static_assert(static_cast<int>(Drain::interleaved) == SATCHEL_DRAIN_INTERLEAVED);
 
 }  // namespace
 
@@ -146,6 +149,33 @@ Options to_cpp(const satchel_options& c) {
   options.device_id = text(c.device_id);
   options.vfs = text(c.vfs);
   return options;
+}
+
+RouteOptions to_cpp(const satchel_route& c) {
+  RouteOptions route;
+  route.name = text(c.name);
+  if (c.topic_count > 0) {
+    given(c.topics, "attach", "the list of topics");
+    route.topics.clear();
+    for (std::size_t index = 0; index < c.topic_count; ++index)
+      route.topics.emplace_back(given(c.topics[index], "attach", "a topic filter"));
+  }
+  route.window = size_of(c.window);
+  route.window_bytes = size_of(c.window_bytes);
+  route.messages_per_second = c.messages_per_second;
+  route.bytes_per_second = c.bytes_per_second;
+  route.budget = {c.budget_bytes, c.budget_urgent_reserve,
+                  c.budget_by_day != 0 ? DataBudget::Period::day : DataBudget::Period::month};
+  if (c.quiet_count > 0) given(c.quiet, "attach", "the list of quiet hours");
+  for (std::size_t index = 0; index < c.quiet_count; ++index) {
+    route.quiet.push_back(
+        {std::chrono::minutes{c.quiet[index].from_minute}, std::chrono::minutes{c.quiet[index].to_minute}});
+  }
+  // Attaching says so when the number is none.
+  route.drain = c.drain >= 0 && c.drain <= 255 ? static_cast<Drain>(c.drain) : static_cast<Drain>(255);
+  route.sequence = c.sequence != 0;
+  route.paused = c.paused != 0;
+  return route;
 }
 
 }  // namespace satchel::capi
