@@ -47,7 +47,7 @@ struct MqttOptions {
   std::string host{"localhost"};
   /// 0: 1883, or 8883 with `tls`.
   std::uint16_t port = 0;
-  /// Empty: a random one for each process. Two devices with the same id throw each other out.
+  /// Empty: a random one for each sink. Two devices with the same id throw each other out.
   std::string client_id{};
   MqttVersion version = MqttVersion::automatic;
   /// 0 or 1. At 0 delivered means: handed to the network. 2 is not offered: it does not outlive the broker's

@@ -252,14 +252,11 @@ std::optional<std::string> current_password(const MqttOptions& options, std::str
 }
 
 std::string generated_client_id() {
-  static const std::string id = [] {
-    std::array<unsigned char, 8> random{};
-    if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
-      throw UsageError{"MQTT sink", "no random numbers for a client id", "set client_id", errno};
-    }
-    return "satchel-" + hex(random.data(), 15);
-  }();
-  return id;
+  std::array<unsigned char, 8> random{};
+  if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
+    throw UsageError{"MQTT sink", "no random numbers for a client id", "set client_id", errno};
+  }
+  return "satchel-" + hex(random.data(), 15);
 }
 
 }  // namespace satchel::mqtt

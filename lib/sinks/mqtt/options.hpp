@@ -22,7 +22,7 @@ std::string name_of(const MqttOptions& options);
 /// The password to use now. Nothing: the file cannot be read; `problem` says why, without its content.
 std::optional<std::string> current_password(const MqttOptions& options, std::string& problem);
 
-/// "satchel-" and 15 hex digits, made once for the process: 23 bytes, which every broker must accept.
+/// "satchel-" and 15 random hex digits, others at each call: 23 bytes, which every broker must accept.
 std::string generated_client_id();
 
 }  // namespace satchel::mqtt
