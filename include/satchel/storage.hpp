@@ -195,8 +195,9 @@ class Storage {
 
   /// Called right before every hand-over: makes the rows durable, so that nothing is sent that could still
   /// vanish, and notes what is in flight. Called without rows when what was noted came back unsent. Returns
-  /// those rows, ascending, that must not be sent now, because a transaction that is not over yet drops them;
-  /// they count as not in flight. Throws `ClaimLost` when another relay has taken over.
+  /// those rows, ascending, that must not be sent now, because a transaction that is not over yet drops them,
+  /// or one has since they were read; they count as not in flight. Throws `ClaimLost` when another relay has
+  /// taken over.
   virtual std::vector<std::int64_t> before_send(const InFlight& in_flight) = 0;
 
   /// Records outcomes in one transaction; all or nothing. Returns false when the storage is occupied right

@@ -102,13 +102,12 @@ std::int64_t Enqueuer::add_by_policy(const Message& message, const EnqueueTime& 
   }
   forget_note();
   const std::vector<Victim> replaced = replaceable(message);
-  if (replaced.empty() && !short_of(need)) return insert(message, at);
+  if (replaced.empty() && !short_of(reserving(need, false))) return insert(message, at);
   if (replaced.empty() && when_full == WhenFull::drop_newest) return give_up(message);
   Attempt attempt{*this};
   // What a relay that died had with a sink may have been sent.
   for (const Victim& victim : replaced) drop(DropReason::coalesced, victim, false, attempt.staged);
-  if (const auto shortage =
-          make_room(attempt.staged.empty() ? need : with_announcement(need), attempt.staged)) {
+  if (const auto shortage = make_room(need, !attempt.staged.empty(), attempt.staged)) {
     attempt.undo();
     if (!drops_new) throw_full(*shortage);
     return give_up(message);
@@ -130,7 +129,8 @@ void Enqueuer::dropped(DropReason reason, const std::vector<DroppedRow>& rows, c
   Attempt attempt{*this};
   if (announces_ && meter_.limits()) {
     forget_note();
-    if (const auto shortage = make_room(with_announcement({Priority::normal, 0, 0, false}), attempt.staged))
+    // Room for the announcement alone.
+    if (const auto shortage = make_room({Priority::normal, 0, 0, false}, true, attempt.staged))
       throw_full(*shortage);
   }
   record(attempt.staged);
@@ -160,9 +160,9 @@ std::map<Drops::Group, std::uint64_t> Enqueuer::end(bool committed) noexcept {
   return told;
 }
 
-Need Enqueuer::with_announcement(Need need) const {
-  // Room for it is kept from the first drop on.
-  if (!announces_ || drops_.announces()) return need;
+Need Enqueuer::reserving(Need need, bool drops) const {
+  // From the first drop to the commit there has to be room for the announcement.
+  if (!announces_ || !(drops || drops_.announces())) return need;
   ++need.messages;
   need.bytes += Drops::kAnnouncementBytes;
   return need;
@@ -243,12 +243,12 @@ std::vector<Enqueuer::Victim> Enqueuer::replaceable(const Message& message) {
   return found;
 }
 
-std::optional<Shortage> Enqueuer::make_room(const Need& need, Staged& staged) {
+std::optional<Shortage> Enqueuer::make_room(const Need& need, bool drops, Staged& staged) {
   const WhenFull when_full = desk_.options->quota.when_full;
-  std::optional<Shortage> shortage = short_of(need);
+  std::optional<Shortage> shortage = short_of(reserving(need, drops));
   if (!shortage) return std::nullopt;
   if (when_full == WhenFull::reject || when_full == WhenFull::drop_newest) return shortage;
-  const Need all = staged.empty() ? with_announcement(need) : need;
+  const Need all = reserving(need, true);
   for (std::size_t victims = 0; shortage && victims < kMostVictims;) {
     const std::optional<Victim> victim = next_victim(*shortage, need.priority);
     if (!victim) break;

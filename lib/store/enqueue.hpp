@@ -79,13 +79,13 @@ class Enqueuer {
   std::optional<Shortage> short_of(const Need& need);
   /// The pending messages whose place the message takes, if they are not with a sink.
   std::vector<Victim> replaceable(const Message& message);
-  std::optional<Shortage> make_room(const Need& need, Staged& staged);
+  std::optional<Shortage> make_room(const Need& need, bool drops, Staged& staged);
   std::optional<Victim> next_victim(const Shortage& shortage, Priority for_whom);
   std::optional<Victim> oldest(std::optional<Priority> of, std::int64_t& after);
   bool drop(DropReason reason, const Victim& victim, bool even_unconfirmed, Staged& staged);
   void remove_tombstones(const Staged& staged);
   void record(const Staged& staged);
-  Need with_announcement(Need need) const;
+  Need reserving(Need need, bool drops) const;
 
   const Desk desk_;
   const bool announces_;

@@ -27,6 +27,18 @@ class StoreFixture final : public satchel::testing::StorageFixture {
     return false;
   }
 
+  std::function<void()> condemn(std::int64_t row) override {
+    satchel::ClaimQuery query;
+    query.row = row;
+    const auto found = store_->claim(query).messages;
+    Message next = message("next", found.at(0).key);
+    next.topic = found.at(0).topic;
+    next.coalesce = true;
+    const std::shared_ptr<satchel::store::Writing> writing = store_->begin();
+    writing->enqueue(next);
+    return [writing] { writing->rollback(); };
+  }
+
  private:
   File file_;
   int crashes_ = 0;
@@ -41,6 +53,7 @@ class Held final : public satchel::Storage {
   std::optional<satchel::Recovery> acquire() override { return store_->acquire(); }
   void release() noexcept override { store_->release(); }
   satchel::Claimed claim(const satchel::ClaimQuery& q) override { return store_->claim(q); }
+  bool has_priorities() override { return store_->has_priorities(); }
   satchel::Released release_due(std::size_t most) override { return store_->release_due(most); }
   std::vector<std::string> dead_keys(std::size_t limit) override { return store_->dead_keys(limit); }
   std::vector<std::int64_t> before_send(const satchel::InFlight& i) override {

@@ -34,6 +34,10 @@ class Notes final : public satchel::Observer {
   void gate_held(std::chrono::milliseconds held) noexcept override {
     add("held " + std::to_string(held.count()));
   }
+  void dropped(satchel::DropReason reason, const std::string& topic,
+               std::uint64_t messages) noexcept override {
+    add("dropped " + std::string{satchel::to_string(reason)} + " " + topic + " " + std::to_string(messages));
+  }
   std::vector<std::string> all() const {
     const std::lock_guard lock{mutex_};
     return texts_;
@@ -106,6 +110,16 @@ inline std::vector<std::int64_t> pending(Store& store) {
   query.max_count = 100'000;
   query.max_rows = 1'000'000;
   return rows_of(store.claim(query).messages);
+}
+
+/// What was dropped, as `reason topic messages/unconfirmed` each.
+inline std::vector<std::string> drops(const Store& store) {
+  std::vector<std::string> texts;
+  for (const satchel::Dropped& one : store.dropped()) {
+    texts.push_back(std::string{satchel::to_string(one.reason)} + " " + one.topic + " " +
+                    std::to_string(one.messages) + "/" + std::to_string(one.unconfirmed));
+  }
+  return texts;
 }
 
 inline satchel::Settlement delivered(std::vector<std::int64_t> rows) {

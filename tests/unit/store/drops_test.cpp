@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "fixture.hpp"
+
+#include <satchel/auditor.hpp>
+#include <satchel/error.hpp>
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+using namespace store_test;
+using namespace std::chrono_literals;
+using satchel::Announcement;
+using satchel::DropReason;
+using Rows = std::vector<std::int64_t>;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+satchel::Settlement expired(Rows rows) {
+  satchel::Settlement settlement;
+  settlement.expired = std::move(rows);
+  return settlement;
+}
+
+Message on(const std::string& topic, const std::string& key = "k") {
+  Message made = message("x", key);
+  made.topic = topic;
+  made.coalesce = true;
+  return made;
+}
+
+/// The announcements that wait in the file.
+std::vector<Announcement> announced(Store& store) {
+  std::vector<Announcement> all;
+  satchel::ClaimQuery query;
+  query.max_count = 10'000;
+  for (const StoredMessage& one : store.claim(query).messages) {
+    if (one.topic != "drops") continue;
+    CHECK(one.content_type == "application/json");
+    const auto parsed = Announcement::parse(one.payload);
+    CAPTURE(one.payload);
+    REQUIRE(parsed.has_value());
+    all.push_back(*parsed);
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("drops: expired and discarded messages are counted by reason and topic") {
+  const File file;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  for (int i = 0; i < 4; ++i) store->save(message());
+  REQUIRE(store->settle(expired({1, 2, 99})));
+  // Suspects of an earlier life, or noted and not sent after all: nobody knows whether they have arrived.
+  store->before_send({{3}, 3});
+  REQUIRE(store->settle(expired({3})));
+  CHECK(drops(*store) == Texts{"expired test/topic 3/1"});
+  satchel::Settlement death;
+  death.deaths.push_back({4, satchel::DeadReason::rejected, 1, "no"});
+  REQUIRE(store->settle(death));
+  const std::uint64_t rescans = store->rescans();
+  CHECK(store->discard(store->dead_letters(1, 0).front().id));
+  CHECK(drops(*store) == Texts{"expired test/topic 3/1", "discarded test/topic 1/0"});
+  CHECK(file.notes->any_with("dropped discarded test/topic 1"));
+  CHECK(store->rescans() != rescans);
+  Foreign foreign{file.path};
+  CHECK(foreign.number("SELECT value FROM satchel_counter WHERE name = 'expired'") == 3);
+  CHECK(foreign.number("SELECT value FROM satchel_counter WHERE name = 'discarded'") == 1);
+}
+
+TEST_CASE("drops: settling once more counts nothing once more") {
+  const File file;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  store->save(message());
+  REQUIRE(store->settle(expired({1})));
+  REQUIRE(store->settle(expired({1})));
+  CHECK(drops(*store) == Texts{"expired test/topic 1/0"});
+}
+
+TEST_CASE("drops: two hundred topics are counted by name, all others together") {
+  const File file;
+  const auto store = file.open();
+  for (int i = 0; i < 205; ++i) {
+    store->save(on("t/" + std::to_string(i)));
+    store->save(on("t/" + std::to_string(i)));
+  }
+  store->save(on("t/0"));
+  const auto dropped = store->dropped();
+  REQUIRE(dropped.size() == 201);
+  CHECK(dropped[0].topic.empty());
+  CHECK(dropped[0].messages == 5);
+  CHECK(dropped[1].topic == "t/0");
+  CHECK(dropped[1].messages == 2);
+}
+
+TEST_CASE("drops: what a transaction drops is announced by one message of the same transaction") {
+  File file;
+  file.options.announce_topic = "drops";
+  const auto store = file.open();
+  for (const char* key : {"a", "b", "c"}) store->save(on("t", key));
+  CHECK(announced(*store).empty());
+  const auto writing = store->begin();
+  for (const char* key : {"a", "b"}) writing->enqueue(on("t", key));
+  CHECK(announced(*store).empty());
+  writing->commit();
+  const auto all = announced(*store);
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].identity == store->identity());
+  REQUIRE(all[0].dropped.size() == 1);
+  CHECK(all[0].dropped[0].reason == DropReason::coalesced);
+  CHECK(all[0].dropped[0].topic == "t");
+  CHECK(all[0].dropped[0].rows == std::vector<satchel::AuditRange>{{1, 2}});
+  CHECK(all[0].dropped[0].sequences.empty());
+  CHECK(pending(*store) == Rows{3, 4, 5, 6});
+}
+
+TEST_CASE("drops: expiry is announced in the transaction that records it, and the relay is woken for it") {
+  File file;
+  file.options.announce_topic = "drops";
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  Message quoted = message();
+  quoted.topic = R"(a"b\c)";
+  store->save(quoted);
+  store->save(message());
+  int wakes = 0;
+  store->on_change([&] { ++wakes; });
+  REQUIRE(store->settle(expired({1, 2})));
+  CHECK(wakes > 0);
+  store->on_change([] {});
+  const auto all = announced(*store);
+  REQUIRE(all.size() == 1);
+  REQUIRE(all[0].dropped.size() == 2);
+  CHECK(all[0].dropped[0].topic == quoted.topic);
+  CHECK(all[0].dropped[1].rows == std::vector<satchel::AuditRange>{{2, 2}});
+  satchel::Auditor auditor;
+  auditor.begins(store->identity(), 1);
+  auditor.arrived(satchel::MessageId{store->identity(), 3});
+  CHECK(auditor.missing().size() == 1);
+  satchel::ClaimQuery query;
+  CHECK(auditor.announced(store->claim(query).messages.front().payload));
+  CHECK(auditor.missing().empty());
+}
+
+TEST_CASE("drops: rows of different identities are announced apart") {
+  File file;
+  file.options.announce_topic = "drops";
+  const auto store = file.open();
+  const satchel::Identity old = store->identity();
+  store->save(on("t", "a"));
+  const satchel::Identity fresh = store->renew_identity();
+  store->save(on("t", "b"));
+  const auto writing = store->begin();
+  writing->enqueue(on("t", "a"));
+  writing->enqueue(on("t", "b"));
+  writing->commit();
+  const auto all = announced(*store);
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].identity == old);
+  CHECK(all[0].dropped[0].rows == std::vector<satchel::AuditRange>{{1, 1}});
+  CHECK(all[1].identity == fresh);
+  CHECK(all[1].dropped[0].rows == std::vector<satchel::AuditRange>{{2, 2}});
+}
+
+TEST_CASE(
+    "drops: a savepoint of the application that is rolled back takes the drop and its announcement back") {
+  File file;
+  file.options.announce_topic = "drops";
+  const auto store = file.open();
+  store->save(on("t", "a"));
+  store->save(on("t", "b"));
+  const auto writing = store->begin();
+  writing->database().exec("SAVEPOINT mine");
+  writing->enqueue(on("t", "a"));
+  writing->database().exec("ROLLBACK TO mine");
+  writing->enqueue(on("t", "b"));
+  writing->commit();
+  CHECK(drops(*store) == Texts{"coalesced t 1/0"});
+  const auto all = announced(*store);
+  REQUIRE(all.size() == 1);
+  REQUIRE(all[0].dropped.size() == 1);
+  CHECK(all[0].dropped[0].rows == std::vector<satchel::AuditRange>{{2, 2}});
+}
+
+TEST_CASE("drops: many topics are lumped together, and many ids take several announcements") {
+  File file;
+  file.options.announce_topic = "drops";
+  const auto store = file.open();
+  {
+    const auto writing = store->begin();
+    for (int i = 0; i < 600; ++i) {
+      writing->enqueue(on("t/" + std::to_string(i), "k" + std::to_string(i)));
+      writing->enqueue(message());  // so that the ids do not follow one another
+    }
+    writing->commit();
+  }
+  const auto writing = store->begin();
+  for (int i = 0; i < 600; ++i) writing->enqueue(on("t/" + std::to_string(i), "k" + std::to_string(i)));
+  writing->commit();
+  const auto all = announced(*store);
+  CHECK(all.size() == 3);
+  std::size_t rows = 0;
+  for (const Announcement& one : all) {
+    CHECK(one.dropped.size() <= 21);
+    for (const auto& entry : one.dropped) rows += entry.rows.size();
+  }
+  CHECK(rows == 600);
+}
