@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "store/checkpoint.hpp"
 
+#include "store/errors.hpp"
+#include "store/log.hpp"
+
 #include <satchel/error.hpp>
 
 #include <sqlite3.h>
@@ -32,10 +35,25 @@ CheckpointRight::~CheckpointRight() {
 }
 
 int CheckpointRight::checkpoint(sqlite3* connection, std::int64_t threshold) noexcept {
+  // Pages that are newer than what a power cut leaves of the log would be a damaged file.
+  if (file_->log_in_doubt.load()) return SQLITE_BUSY;
+  if (file_->database_in_doubt.load()) {
+    if (const int mended = mend_database(connection, *file_); mended != SQLITE_OK) return mended;
+  }
+  // Nobody begins the log anew while it is not yet copied.
+  const std::optional<LogExtent> log = log_extent(connection);
   int frames = 0;
   int copied = 0;
   const int result =
       sqlite3_wal_checkpoint_v2(connection, "main", SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
+  if (primary(result) == SQLITE_IOERR) {
+    file_->database_in_doubt.store(true);
+    doubt_log(*file_);
+  } else if (result == SQLITE_OK && log && copied == frames) {
+    // All of it was copied, and the log was synced before that.
+    const std::optional<LogExtent> now = log_extent(connection);
+    if (now && now->salt == log->salt) note_synced({log->salt, frames}, *file_);
+  }
   if (result == SQLITE_OK && frames == copied) {
     // The next writer starts the log anew.
     file_->wal_frames.store(0);

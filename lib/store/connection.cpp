@@ -3,6 +3,7 @@
 
 #include "base/fork.hpp"
 #include "store/errors.hpp"
+#include "store/log.hpp"
 #include "store/reserve.hpp"
 
 #include <fmt/core.h>
@@ -41,11 +42,6 @@ void set(SQLite::Database& database, const std::string& name, const std::string&
 
 void set(SQLite::Database& database, const std::string& name, std::int64_t value) {
   set(database, name, std::to_string(value), std::to_string(value));
-}
-
-int on_commit(void* file, sqlite3*, const char*, int frames) {
-  static_cast<SharedFile*>(file)->wal_frames.store(frames);
-  return SQLITE_OK;
 }
 
 }  // namespace
@@ -137,12 +133,20 @@ void Connection::count_frames(std::shared_ptr<SharedFile> file) {
   file_ = std::move(file);
   // The hook has one slot a connection. This one is our own connection, and nothing else tells the size of
   // the log without a checkpoint; the application's own connections get no hook.
-  sqlite3_wal_hook(handle(), on_commit, file_.get());
+  sqlite3_wal_hook(handle(), on_commit, this);
+}
+
+int Connection::on_commit(void* self, sqlite3* handle, const char*, int frames) noexcept {
+  const auto& connection = *static_cast<const Connection*>(self);
+  connection.file_->wal_frames.store(frames);
+  if (connection.full_) note_commit(handle, frames, *connection.file_);
+  return SQLITE_OK;
 }
 
 void Connection::set_full(bool full) {
   rollback();  // an earlier one may have failed
   set(handles_->database, "synchronous", full ? 2 : 1);
+  full_ = full;
 }
 
 std::int64_t Connection::data_version() {
@@ -162,6 +166,7 @@ void Connection::begin() {
     if (file_->unended != nullptr && file_->unended->try_rollback()) file_->unended = nullptr;
   }
   handles_->begin.run();
+  if (file_ && file_->log_in_doubt.load()) mend();
   // SQLite never goes below the present size. The relay may have made the file longer than the writer's
   // quota, and of that part the writer has to be able to use what is free again.
   if (!handles_->limit) return;
@@ -173,7 +178,30 @@ void Connection::begin() {
   }
 }
 
-void Connection::commit() { handles_->commit.run(); }
+void Connection::mend() {
+  const int result = mend_log(handle(), *file_);
+  if (result == SQLITE_OK) return;
+  rollback();
+  throw SQLite::Exception{"a sync of the write-ahead log failed, and what it covers cannot be written again",
+                          result};
+}
+
+void Connection::commit() {
+  try {
+    handles_->commit.run();
+  } catch (const SQLite::Exception& failure) {
+    if (file_ && primary(code_of(failure)) == SQLITE_IOERR) doubt_log(*file_);
+    throw;
+  }
+  if (!full_ || !file_ || !file_->log_in_doubt.load()) return;
+  // A sync in another thread has failed meanwhile, and may have taken what this commit stands on.
+  try {
+    begin();
+    rollback();
+  } catch (const SQLite::Exception& failure) {
+    throw SQLite::Exception{failure.what(), SQLITE_IOERR_FSYNC};
+  }
+}
 
 bool Connection::try_rollback() noexcept {
   if (!in_transaction()) return true;

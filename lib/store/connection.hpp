@@ -49,6 +49,7 @@ class Connection {
   /// True when a transaction is open.
   bool in_transaction() noexcept;
 
+  /// After a failed sync first writes again what that should have made durable.
   void begin();
   void commit();
   /// When it cannot be done for want of memory, the next `begin` on any connection of the process does it.
@@ -59,10 +60,13 @@ class Connection {
   void set_up(const Options& options, Role role, bool fresh);
   void limit_pages(const Options& options, Role role, const Reserve& reserve);
   bool try_rollback() noexcept;
+  static int on_commit(void* self, sqlite3* handle, const char* schema, int frames) noexcept;
+  void mend();
 
   const unsigned generation_;
   std::unique_ptr<Handles> handles_;
   std::size_t page_size_ = 0;
+  bool full_ = false;
   std::string limit_sql_;
   std::shared_ptr<SharedFile> file_;
 };

@@ -3,6 +3,7 @@
 #include "store/boots.hpp"
 #include "store/damage.hpp"
 #include "store/errors.hpp"
+#include "store/log.hpp"
 #include "store/place.hpp"
 #include "store/quota_meter.hpp"
 #include "store/reserve.hpp"
@@ -361,6 +362,7 @@ std::shared_ptr<Store> Store::open(const std::string& path, const Options& optio
   site.max_wal_frames =
       std::max(site.checkpoint_frames, static_cast<std::int64_t>(options.max_wal_bytes) / page);
   opening.writer->count_frames(site.file);
+  take_up_log(opening.writer->handle(), *opening.relay_file, site.clock->boot_id(), *site.file);
   give_notices(options);
   if (opening.salvaged) {
     tell(options, opening.salvaged->summary());

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -28,7 +29,21 @@ constexpr off_t kNewest = 1024;
 constexpr off_t kHealth = 2048;
 constexpr std::size_t kHealthBytes = 2048;
 constexpr std::size_t kHealthHeader = 8;  // its length and a checksum, in hex digits
+constexpr off_t kDoubt = 1536;
 constexpr std::string_view kDamaged = "D";
+
+/// Salt, frames, and a check of both and of the boot.
+using Doubt = std::array<std::uint64_t, 3>;
+
+Doubt doubt_of(const LogExtent& synced, const std::string& boot_id) {
+  std::uint64_t check = 0x5361746368656C21U;
+  const auto add = [&check](std::uint64_t value) { check = (check ^ value) * 1'099'511'628'211U; };
+  for (const char letter : boot_id) add(static_cast<unsigned char>(letter));
+  const auto frames = static_cast<std::uint64_t>(synced.frames);
+  add(synced.salt);
+  add(frames);
+  return {synced.salt, frames, check};
+}
 
 off_t slot_offset(std::uint64_t sequence) {
   return kFirstSlot + kSlotDistance * static_cast<off_t>(sequence % 2);
@@ -230,6 +245,23 @@ void RelayFile::mark_damage(bool damaged) const {
 }
 
 bool RelayFile::damage_marked() const { return read_at(descriptor_.get(), kDamageMark, 1) == kDamaged; }
+
+void RelayFile::note_doubt(const std::optional<LogExtent>& synced, const std::string& boot_id) const {
+  const Doubt doubt = synced ? doubt_of(*synced, boot_id) : Doubt{};
+  const std::string_view bytes{reinterpret_cast<const char*>(doubt.data()), sizeof doubt};
+  const int error = write_at(descriptor_.get(), kDoubt, bytes);
+  if (error != 0) throw_system_error("note a failed sync", "cannot write " + path_, error);
+}
+
+std::optional<LogExtent> RelayFile::doubt(const std::string& boot_id) const {
+  const std::string bytes = read_at(descriptor_.get(), kDoubt, sizeof(Doubt));
+  Doubt doubt{};
+  if (bytes.size() != sizeof doubt) return std::nullopt;
+  std::memcpy(doubt.data(), bytes.data(), sizeof doubt);
+  const LogExtent synced{doubt[0], static_cast<std::int64_t>(doubt[1])};
+  if (doubt != doubt_of(synced, boot_id)) return std::nullopt;
+  return synced;
+}
 
 std::optional<RelayRecord> RelayFile::read() const {
   std::optional<RelayRecord> newest;

@@ -3,6 +3,7 @@
 
 #include "store/descriptor.hpp"
 #include "store/relay_record.hpp"
+#include "store/shared_file.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -66,6 +67,11 @@ class RelayFile {
   void note_health(std::string_view text) const;
   /// The text; empty when there is none, or it is being written.
   std::string health() const;
+
+  /// What is known to be on the medium of a log whose sync has failed; nothing: it is no longer in doubt. It
+  /// counts in the same boot alone: a power cut shows what is there. Throws `StorageError`, `FullError`.
+  void note_doubt(const std::optional<LogExtent>& synced, const std::string& boot_id) const;
+  std::optional<LogExtent> doubt(const std::string& boot_id) const;
 
   /// The newest whole record; nothing when there is none. Throws `StorageError`.
   std::optional<RelayRecord> read() const;

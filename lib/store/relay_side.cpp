@@ -2,6 +2,7 @@
 #include "store/relay_side.hpp"
 
 #include "store/errors.hpp"
+#include "store/log.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -267,20 +268,25 @@ std::vector<std::int64_t> RelaySide::take_out_dropped(std::vector<std::int64_t>&
   return left_out;
 }
 
+/// A sync after one that failed says nothing about what that one should have written.
+void RelaySide::mend_log_in_doubt() {
+  if (!site_.file->log_in_doubt.load()) return;
+  if (!enter_gate())
+    throw_error("make messages durable", SQLITE_BUSY, "the log has to be written again first");
+  const Turn turn{site_.file->gate};
+  const Immediate mended{connection_};
+}
+
 void RelaySide::sync_log() {
   const bool relaxed =
       site_.options.durability == Durability::relaxed || site_.options.external_writers || relaxed_writers_;
   if (!relaxed) return;
   in_our_terms("make messages durable", [&] {
+    mend_log_in_doubt();
     // Read before the sync: what is committed by then is covered by it.
     const std::int64_t newest = newest_row(connection_.database());
-    sqlite3_file* log = nullptr;
-    int result = sqlite3_file_control(connection_.handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-    if (result == SQLITE_OK && log != nullptr && log->pMethods != nullptr) {
-      // A sync of the log as it is: nothing is written, and the database file was synced by the checkpoint
-      // that filled it.
-      result = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
-    }
+    // The log as it is; the database file was synced by the checkpoint that filled it.
+    const int result = store::sync_log(connection_.handle(), *site_.file);
     if (result != SQLITE_OK) throw_error("make messages durable", result, "cannot sync the write-ahead log");
     synced_row_ = newest;
   });

@@ -76,6 +76,7 @@ class RelaySide {
   Present present();
   void refresh();
   void sync_log();
+  void mend_log_in_doubt();
   void write_record();
   void record_outcomes(const Settlement& settlement);
   void refuse_gone(const std::vector<StoredMessage>& messages) const;

@@ -17,6 +17,12 @@ namespace satchel::store {
 
 class Connection;
 
+/// The first frames of a write-ahead log, and the salt that differs each time it is begun anew.
+struct LogExtent {
+  std::uint64_t salt = 0;
+  std::int64_t frames = 0;
+};
+
 /// What all stores of this process on one database file share. Thread-safe.
 struct SharedFile {
   Gate gate;
@@ -24,6 +30,16 @@ struct SharedFile {
   std::atomic_flag checkpointing = ATOMIC_FLAG_INIT;
   /// Frames in the write-ahead log after the last commit of this process.
   std::atomic<std::int64_t> wal_frames{0};
+  /// A sync failed: what lies behind `synced` may never reach the medium unless it is written again. Until
+  /// then nothing is committed and nothing checkpointed.
+  std::atomic<bool> log_in_doubt{false};
+  /// A checkpoint failed: what was copied into the database may never reach the medium, either.
+  std::atomic<bool> database_in_doubt{false};
+  std::mutex extent_mutex;
+  // Guarded by extent_mutex:
+  LogExtent synced;        ///< known to be on the medium
+  std::string relay_path;  ///< where a doubt is noted, for a process that comes after this one
+  std::string boot_id;
   /// Frames at which the next checkpoint is worth trying again after one that could not finish; 0: the usual
   /// threshold.
   std::atomic<std::int64_t> retry_at_frames{0};

@@ -85,9 +85,13 @@ class PowerDisk {
   /// 0: honest.
   void lie(std::size_t cache) noexcept { lying_cache_ = cache; }
 
-  /// The next sync fails.
-  void fail_next_sync(SyncFailure failure) noexcept { failure_ = failure; }
-  bool sync_fails() const noexcept { return failure_ != SyncFailure::none; }
+  /// The next sync fails, or the one after so many that succeed.
+  void fail_next_sync(SyncFailure failure, std::uint64_t after = 0) noexcept {
+    failure_ = failure;
+    syncs_before_failure_ = after;
+  }
+  /// Asked within a sync: this one does.
+  bool sync_fails() const noexcept { return failure_ != SyncFailure::none && syncs_before_failure_ == 0; }
 
   void load(const Image& image) {
     there_.clear();
@@ -129,7 +133,12 @@ class PowerDisk {
   /// False: the device failed.
   bool sync(File& file, const std::string& name, bool names_too) {
     happened(DiskOp::sync, name);
-    const SyncFailure failure = std::exchange(failure_, SyncFailure::none);
+    SyncFailure failure = SyncFailure::none;
+    if (sync_fails()) {
+      failure = std::exchange(failure_, SyncFailure::none);
+    } else if (syncs_before_failure_ > 0) {
+      --syncs_before_failure_;
+    }
     if (failure == SyncFailure::lossy) file.unsynced.clear();
     if (failure != SyncFailure::none) return false;
     if (lying_cache_ == 0) {
@@ -256,6 +265,7 @@ class PowerDisk {
   std::size_t last_write_size_ = 0;
   std::size_t lying_cache_ = 0;
   SyncFailure failure_ = SyncFailure::none;
+  std::uint64_t syncs_before_failure_ = 0;
 };
 
 }  // namespace support

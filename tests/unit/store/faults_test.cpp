@@ -159,7 +159,8 @@ TEST_CASE("faults: a sync that fails before a hand-over keeps the messages back"
   CHECK_THROWS_AS(store->before_send({{2}, 2}), satchel::StorageError);
   file.faults.reset_traffic();
   CHECK_NOTHROW(store->before_send({{2}, 2}));
-  CHECK(file.faults.traffic(FileKind::log).syncs == 1);
+  // Once when what the failed one has covered was written again.
+  CHECK(file.faults.traffic(FileKind::log).syncs == 2);
 }
 
 TEST_CASE("faults: the relay checkpoints beside its settles, with a frame of its own first") {
