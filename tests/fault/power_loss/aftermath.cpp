@@ -90,9 +90,11 @@ void Trial::check_copies(const Copies& copies, const Cut& cut, std::vector<Defec
   // What was recorded is safe at the latest when the log is synced, and that is when a checkpoint is due: so
   // many pages of the log later. Every record is one page at least.
   const std::size_t pages = options.checkpoint_bytes / options.page_size + 1;
-  const bool within = copies.in_flight <= options.window &&
-                      copies.in_flight + copies.unsettled <= options.window + options.max_unsettled &&
-                      copies.unsynced <= std::min(pages, cut.unsynced_frames) * options.batch_size;
+  const bool within =
+      copies.in_flight <= options.window &&
+      copies.in_flight + copies.unsettled <= options.window + options.max_unsettled &&
+      // Where syncs fail, there is no such bound.
+      (forgetful() || copies.unsynced <= std::min(pages, cut.unsynced_frames) * options.batch_size);
   if (within) return;
   defects.push_back({Flaw::duplicates, std::to_string(copies.in_flight) + " in flight, " +
                                            std::to_string(copies.unsettled) + " unsettled, " +

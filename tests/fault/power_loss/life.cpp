@@ -52,7 +52,7 @@ void Trial::run() {
       throw std::runtime_error{"seed " + std::to_string(seed) + ", life broken off: " + error.what()};
     }
     if (request_.point != 0) return;
-    if (figures_.bad_cuts >= kEnoughBadCuts && request_.sabotage == Sabotage::none) return;
+    if (figures_.bad_cuts >= kEnoughBadCuts && (request_.sabotage == Sabotage::none || forgetful())) return;
   }
 }
 
@@ -91,7 +91,7 @@ void Trial::step(World& world, Dice& dice) {
   if (what < 34) {
     transaction(world, dice);
   } else if (what < 74) {
-    for (std::uint64_t rounds = 1 + dice.below(3); rounds > 0; --rounds) world.round(kRound);
+    for (std::uint64_t rounds = 1 + dice.below(3); rounds > 0; --rounds) round(world, dice);
   } else if (what < 86) {
     deliveries(world, dice);
   } else if (what < 88) {
@@ -112,13 +112,26 @@ void Trial::step(World& world, Dice& dice) {
   }
 }
 
+void Trial::round(World& world, Dice& dice) {
+  if (!forgetful()) {
+    world.round(kRound);
+    return;
+  }
+  if (dice.one_in(12)) world.linger();
+  std::optional<std::uint64_t> failing;
+  if (dice.one_in(4)) failing = dice.below(4);
+  world.round(kRound, failing);
+}
+
 void Trial::transaction(World& world, Dice& dice) {
   Manner manner;
   manner.by_company = dice.one_in(3);
   manner.rollback = dice.one_in(8);
-  if (dice.one_in(12)) {
-    const bool lossy = request_.sabotage == Sabotage::lossy_sync && world.has_synced();
-    manner.failing_sync = lossy ? support::SyncFailure::lossy : support::SyncFailure::harmless;
+  if (dice.one_in(12)) manner.failing_sync = support::SyncFailure::harmless;
+  if (forgetful() && dice.one_in(6)) {
+    manner.failing_sync = support::SyncFailure::lossy;
+    // Behind the sync of the commit come those of a checkpoint.
+    manner.syncs_before = dice.one_in(2) ? 0 : dice.below(4);
   }
   // Sometimes more than fits into the window.
   const std::size_t messages = dice.one_in(10) ? 10 + dice.below(20) : dice.below(5);
@@ -151,7 +164,8 @@ void Trial::deliveries(World& world, Dice& dice) {
 void Trial::reopen(World& world, Dice& dice) {
   ++figures_.reopened;
   world.close(dice.one_in(2));
-  if (dice.one_in(2)) world.reboot();
+  // What a failed sync has lost is lost to a device that starts again, too: that is one of the cuts.
+  if (dice.one_in(2) && !forgetful()) world.reboot();
   satchel::Durability durability = plan_->opened_as;
   if (plan_->changes_durability && dice.one_in(2)) durability = satchel::Durability::full;
   world.open(durability);
@@ -160,7 +174,11 @@ void Trial::reopen(World& world, Dice& dice) {
 
 /// A life that ends well: everything is delivered or dead, and the file holds what the oracle says.
 void Trial::finish(World& world) {
-  if (request_.sabotage != Sabotage::none) return world.close(true);
+  if (request_.sabotage != Sabotage::none && !forgetful()) {
+    world.close(true);
+    cuts_.clear();
+    return;
+  }
   drain(world);
   std::vector<Defect> defects = world.history().defects();
   const Content content = world.read();
@@ -184,6 +202,7 @@ void Trial::on_operation(support::DiskOp op, const std::string& file) {
   const auto index = static_cast<std::size_t>(op);
   ++figures_.operations[index];
   const bool database = file == device_.path();
+  if (forgetful() && op == support::DiskOp::sync && device_.vfs().disk().sync_fails()) ++figures_.forgotten;
   if (database && op == support::DiskOp::sync) ++figures_.checkpoints;
   take_cut(std::string{names[index]} + ' ' + (database ? "database" : file.substr(file.rfind('-') + 1)));
 }

@@ -32,6 +32,7 @@ struct Figures {
   std::uint64_t unknown = 0;  ///< commits whose sync failed
   std::uint64_t expired = 0;
   std::uint64_t by_company = 0;   ///< transactions of a second outbox or another program
+  std::uint64_t forgotten = 0;    ///< syncs that failed, and what they should have written never was
   std::uint64_t checkpoints = 0;  ///< syncs of the database file
   std::uint64_t reopened = 0;
   std::uint64_t redelivered = 0;
@@ -72,6 +73,8 @@ class Trial {
 
   void live(std::uint64_t seed);
   void step(World& world, Dice& dice);
+  bool forgetful() const noexcept { return request_.sabotage == Sabotage::lossy_sync; }
+  void round(World& world, Dice& dice);
   void transaction(World& world, Dice& dice);
   void deliveries(World& world, Dice& dice);
   void reopen(World& world, Dice& dice);

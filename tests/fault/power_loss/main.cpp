@@ -22,7 +22,8 @@ constexpr std::uint64_t kControlCuts = 1000;
 
 [[noreturn]] void usage() {
   std::cerr
-      << "usage: fault-power-loss [full|relaxed|controls|lossy] [--cuts N] [--seed S] [--point P]\n"
+      << "usage: fault-power-loss [full|relaxed|controls|forgetful-full|forgetful-relaxed] [--cuts N] "
+         "[--seed S] [--point P]\n"
          "TEST_POWER_CUTS is the number of cuts unless --cuts says it. A failure prints seed and point.\n";
   std::exit(2);
 }
@@ -52,10 +53,11 @@ void print(const std::string& what, const Figures& f) {
     std::cout << ", relay file " << power::to_string(static_cast<power::NoteFate>(i)) << '=' << f.notes[i];
   std::cout << ", transactions=" << f.transactions << ", by others=" << f.by_company
             << ", rolled back=" << f.rolled_back << ", refused by quota=" << f.full
-            << ", unknown=" << f.unknown << ", hand-overs=" << f.hand_overs
-            << ", dead letters=" << f.dead_letters << ", replays=" << f.replays << ", discards=" << f.discards
-            << ", expired=" << f.expired << ", database syncs=" << f.checkpoints
-            << ", reopened=" << f.reopened << ", cuts that took commits=" << f.cuts_with_loss
+            << ", unknown=" << f.unknown << ", forgotten syncs=" << f.forgotten
+            << ", hand-overs=" << f.hand_overs << ", dead letters=" << f.dead_letters
+            << ", replays=" << f.replays << ", discards=" << f.discards << ", expired=" << f.expired
+            << ", database syncs=" << f.checkpoints << ", reopened=" << f.reopened
+            << ", cuts that took commits=" << f.cuts_with_loss
             << ", most commits taken=" << f.most_commits_lost << ", copies=" << f.redelivered
             << ", most copies of one cut=" << f.most_copies_at_once
             << ", most in flight=" << f.most_copies.in_flight
@@ -99,7 +101,8 @@ int main(int argc, char** argv) {
     std::string mode = "full";
     for (int i = 1; i < argc; ++i) {
       const std::string word = argv[i];
-      if (word == "full" || word == "relaxed" || word == "controls" || word == "lossy") {
+      if (word == "full" || word == "relaxed" || word == "controls" || word == "forgetful-full" ||
+          word == "forgetful-relaxed") {
         mode = word;
       } else if (i + 1 < argc && word == "--cuts") {
         request.cuts = std::stoull(argv[++i]);
@@ -115,11 +118,12 @@ int main(int argc, char** argv) {
       return control(Sabotage::synchronous_off, "synchronous=OFF") +
              control(Sabotage::lying_disk, "a disk that lies about syncs");
     }
-    // What is beyond the promise, measured: the kernel forgets what a failed sync should have written.
-    if (mode == "lossy") request.sabotage = Sabotage::lossy_sync;
-    request.quiet = mode == "lossy";
-    if (mode == "relaxed") request.durability = satchel::Durability::relaxed;
-    return trial(request, mode);
+    if (mode.starts_with("forgetful")) request.sabotage = Sabotage::lossy_sync;
+    if (mode.ends_with("relaxed")) request.durability = satchel::Durability::relaxed;
+    return trial(request,
+                 request.sabotage == Sabotage::none
+                     ? mode
+                     : mode.substr(10) + ", and syncs fail and forget what they should have written");
   } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';
     return 1;

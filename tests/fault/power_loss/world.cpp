@@ -64,7 +64,7 @@ Plan::Plan(std::uint64_t plan_seed, satchel::Durability durability, Sabotage pla
 /// Tells the oracle what the relay tells.
 class World::Ear final : public satchel::Observer {
  public:
-  explicit Ear(History& history) : history_{history} {}
+  Ear(History& history, bool may_fail) : history_{history}, may_fail_{may_fail} {}
   void delivered(const satchel::MessageId& id, int) noexcept override { history_.told_delivered(id); }
   void retrying(const satchel::MessageId& id, int attempts, const std::string&,
                 std::chrono::milliseconds) noexcept override {
@@ -75,11 +75,12 @@ class World::Ear final : public satchel::Observer {
   }
   void expired(const satchel::MessageId& id) noexcept override { history_.told_expired(id); }
   void failing(const std::string& problem, const std::string&) noexcept override {
-    history_.defect(Flaw::damaged, "the relay fails: " + problem);
+    if (!may_fail_) history_.defect(Flaw::damaged, "the relay fails: " + problem);
   }
 
  private:
   History& history_;
+  const bool may_fail_;
 };
 
 World::World(const Plan& plan, Device& device, const History* before, Tick cut)
@@ -91,7 +92,7 @@ World::World(const Plan& plan, Device& device, const History* before, Tick cut)
       boots_{1000 * history_.generation()} {
   options_.vfs = device.vfs().name();
   options_.clock = clock_;
-  options_.observer = std::make_shared<Ear>(history_);
+  options_.observer = std::make_shared<Ear>(history_, plan.sabotage == Sabotage::lossy_sync);
   device.vfs().set_characteristics(plan.characteristics, plan.sector);
   device.vfs().disk().lie(plan.sabotage == Sabotage::lying_disk ? 48 : 0);
   if (before != nullptr) reboot();
@@ -103,7 +104,6 @@ void World::reboot() { clock_->reboot("boot-" + std::to_string(++boots_)); }
 
 void World::open(satchel::Durability durability) {
   options_.durability = durability;
-  has_synced_ = false;
   outbox_.emplace(device_.path(), options_);
   auto sink = std::make_unique<satchel::testing::ScriptedSink>();
   sink_ = sink.get();
@@ -139,6 +139,7 @@ void World::close(bool orderly) {
     history_.returned(serial_of(delivery.topic, delivery.payload, delivery.key).value_or(0), true);
   }
   if (orderly) outbox_->stop(std::chrono::milliseconds{0});
+  reader_.reset();
   program_.reset();
   other_.reset();
   outbox_.reset();
@@ -153,7 +154,6 @@ World::End World::commit(Content after, bool durable, const Commit& commit) {
   try {
     commit();
     history_.end_commit();
-    has_synced_ = has_synced_ || durable;
     return End::committed;
   } catch (const satchel::FullError&) {
     history_.no_commit();
@@ -193,7 +193,7 @@ World::End World::transact(std::size_t messages, const Manner& manner) {
     return End::full;
   }
   if (manner.rollback) return End::rolled_back;
-  device_.vfs().disk().fail_next_sync(manner.failing_sync);
+  device_.vfs().disk().fail_next_sync(manner.failing_sync, manner.syncs_before);
   const End end = commit(std::move(after), durable() != other, [&] { transaction.commit(); });
   device_.vfs().disk().fail_next_sync(support::SyncFailure::none);
   return end;
@@ -268,13 +268,20 @@ void World::look() {
 
 // ---- the relay and its sink ----
 
-bool World::round(std::chrono::milliseconds later) {
+bool World::round(std::chrono::milliseconds later, std::optional<std::uint64_t> failing) {
   clock_->advance(later);
   history_.begin_round();
+  if (failing) device_.vfs().disk().fail_next_sync(support::SyncFailure::lossy, *failing);
   const bool done = outbox_->run_once();
-  // It has taken the lead, which is synced.
-  has_synced_ = true;
+  device_.vfs().disk().fail_next_sync(support::SyncFailure::none);
   return done;
+}
+
+void World::linger() {
+  if (reader_) return reader_.reset();
+  reader_.emplace(device_.path(), SQLite::OPEN_READWRITE, 0, options_.vfs);
+  sqlite3_db_config(reader_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  reader_->exec("BEGIN; SELECT count(*) FROM business");
 }
 
 std::optional<Receipt> World::hand_over(const Delivery& delivery) {

@@ -36,7 +36,8 @@ enum class Company : std::uint8_t {
 struct Manner {
   bool by_company = false;
   bool rollback = false;
-  support::SyncFailure failing_sync = support::SyncFailure::none;  ///< of the first sync of the commit
+  support::SyncFailure failing_sync = support::SyncFailure::none;
+  std::uint64_t syncs_before = 0;  ///< that succeed; the commit's own is the first
 };
 
 /// How a device works, drawn from a seed.
@@ -72,14 +73,14 @@ class World {
   void reboot();
 
   void create_table();
-  /// Something was synced since it was opened.
-  bool has_synced() const noexcept { return has_synced_; }
 
   /// Rows and messages in one transaction.
   enum class End : std::uint8_t { committed, rolled_back, full, unknown };
   End transact(std::size_t messages, const Manner& manner);
-  /// One round of the relay, after some time.
-  bool round(std::chrono::milliseconds later);
+  /// One round of the relay, after some time. `failing`: after so many of its syncs one fails and forgets.
+  bool round(std::chrono::milliseconds later, std::optional<std::uint64_t> failing = std::nullopt);
+  /// Somebody begins to read, and does not end it before this is called again: checkpoints stop half-way.
+  void linger();
   void replay(std::size_t which);
   void replay_all();
   void discard(std::size_t which);
@@ -116,9 +117,9 @@ class World {
   std::optional<satchel::Outbox> outbox_;
   std::optional<satchel::Outbox> other_;
   std::optional<SQLite::Database> program_;
+  std::optional<SQLite::Database> reader_;
   satchel::testing::ScriptedSink* sink_ = nullptr;
   Answer answer_;
-  bool has_synced_ = false;
   int boots_;
 };
 
