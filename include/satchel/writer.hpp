@@ -4,6 +4,8 @@
 #include <satchel/clock.hpp>
 #include <satchel/message.hpp>
 #include <satchel/observer.hpp>
+#include <satchel/quota.hpp>
+#include <satchel/topic_rule.hpp>
 #include <satchel/transaction.hpp>
 
 #include <SQLiteCpp/Database.h>
@@ -27,6 +29,13 @@ struct WriterOptions {
   /// Makes the `satchel_` tables when the file has none, by opening an `Outbox` with its defaults for a
   /// moment. That puts the file into WAL mode. Otherwise a file without them is refused.
   bool create = false;
+
+  /// As in `Options`, for what this writer enqueues: give it the same as the `Outbox` of the file.
+  /// `Quota::exact` needs that one to count. What it drops is counted and announced at once, and told to the
+  /// observer then, not after the commit.
+  std::vector<TopicRule> topics{};
+  Quota quota{};
+  std::string announce_topic{};
 
   /// Where time comes from; nothing: `system_clock()`.
   std::shared_ptr<Clock> clock{};
@@ -70,6 +79,8 @@ class Writer {
 
   /// Adds a message to the open transaction; it is sent only after that commits. Without an open transaction
   /// it commits the message in one of its own, through the gate, and wakes the relay.
+  ///
+  /// Returns an id without a row when the quota drops it.
   ///
   /// Throws `InvalidMessage`; `BusyError` when the transaction cannot write, as the busy handler of the
   /// connection says; `FullError`, `StorageError`. An open transaction is then as it was, unless SQLite had

@@ -45,6 +45,8 @@ std::vector<EnqueueResult> commit_together(store::Store& store, const std::vecto
   for (const Message& message : batch) {
     try {
       results.push_back({writing->enqueue(message), nullptr});
+    } catch (const QuotaExceeded&) {
+      results.push_back({{}, std::current_exception()});
     } catch (const FullError&) {
       throw;
     } catch (const Error&) {
@@ -128,6 +130,11 @@ void Outbox::Core::add(outbox::Way way) {
   names.reserve(names.size() + 1);
   ways.push_back(std::move(way));
   names.push_back(ways.back().options.name);
+  std::vector<RouteOptions> routes;
+  for (const outbox::Way& one : ways) routes.push_back(one.options);
+  const bool numbers =
+      std::any_of(routes.begin(), routes.end(), [](const RouteOptions& one) { return one.sequence; });
+  if (numbers) store->sequence_routes(std::move(routes));
 }
 
 void Outbox::Core::pause(const char* operation, const std::string& route, bool paused) {
@@ -367,6 +374,16 @@ bool Outbox::discard(const MessageId& id) {
   return core_->store->discard(id);
 }
 
+std::vector<Dropped> Outbox::dropped() const {
+  core_->check("dropped");
+  return core_->store->dropped();
+}
+
 Identity Outbox::identity() const { return core_->store->identity(); }
+
+Identity Outbox::renew_identity() {
+  core_->check("renew_identity");
+  return core_->store->renew_identity();
+}
 
 }  // namespace satchel

@@ -4,7 +4,6 @@
 // table of the application may have any name.
 #include "outbox/writer_state.hpp"
 
-#include "base/headers.hpp"
 #include "base/validate.hpp"
 #include "store/ages.hpp"
 #include "store/errors.hpp"
@@ -32,6 +31,9 @@ Options checked(const WriterOptions& limits) {
   options.max_header_bytes = limits.max_header_bytes;
   options.clock = limits.clock;
   options.observer = limits.observer;
+  options.topics = limits.topics;
+  options.quota = limits.quota;
+  options.announce_topic = limits.announce_topic;
   validate(options);
   return options;
 }
@@ -68,10 +70,6 @@ Writer::State::State(sqlite3* connection, WriterOptions wanted)
       limits{std::move(wanted)},
       options{checked(limits)},
       clock{limits.clock ? limits.clock : system_clock()},
-      insert_{
-          connection,
-          "INSERT INTO main.satchel_message(topic, payload, key, content_type, headers, boot, created, ttl)"
-          " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE true"},
       identity_{
           connection,
           "SELECT identity FROM main.satchel_identity WHERE first_id <= ? ORDER BY first_id DESC LIMIT 1"},
@@ -151,6 +149,7 @@ void Writer::State::examine() {
   file = store::shared_file(path);
   in_use.emplace(relay_path);
   in_use->try_share(store::RelayByte::in_use);
+  enqueuer_.emplace(store::Enqueuer::Desk{database, path, &options, file, &*in_use, true, true});
   notices = store::notices_about(sqlite3_libversion_number());
   if (const std::string pages = ask("PRAGMA wal_autocheckpoint"); pages != "0") {
     notices.push_back(
@@ -228,25 +227,16 @@ MessageId Writer::State::insert(const Message& message) {
   const KeepRowid keep{database};
   note_durability();
   const std::int64_t boot_of_message = boot_number();
-  const std::string headers = message.headers.empty() ? std::string{} : encode_headers(message.headers);
+  const store::EnqueueTime at{boot_of_message, store::to_ms(clock->now())};
   MessageId id;
-  {
-    store::Use row{insert_};
-    row->bind_text(1, message.topic)
-        .bind_blob(2, message.payload)
-        .bind_optional_text(3, message.key)
-        .bind_optional_text(4, message.content_type)
-        .bind_optional_text(5, headers)
-        .bind(6, boot_of_message)
-        .bind(7, store::to_ms(clock->now()));
-    if (message.expires_after) {
-      row->bind(8, message.expires_after->count());
-    } else {
-      row->bind_null(8);
-    }
-    row->run();
-    id.row = sqlite3_last_insert_rowid(database);
+  enqueuer_->begin();
+  id.row = enqueuer_->add(message, at);
+  // Nobody says how the transaction ends, so that nothing can wait for it.
+  enqueuer_->announce(at);
+  for (const auto& [group, messages] : enqueuer_->end(true)) {
+    if (limits.observer) limits.observer->dropped(group.first, group.second, messages);
   }
+  if (id.row == 0) return id;
   store::Use range{identity_};
   range->bind(1, id.row);
   if (range->step()) {

@@ -3,6 +3,7 @@
 
 #include "base/fork.hpp"
 #include "event/hooks.hpp"
+#include "store/enqueue.hpp"
 #include "store/relay_file.hpp"
 #include "store/shared_file.hpp"
 #include "store/statement.hpp"
@@ -68,7 +69,7 @@ struct Writer::State {
   void commit();
   void roll_back() noexcept;
 
-  store::Statement insert_;
+  std::optional<store::Enqueuer> enqueuer_;  // once the file is known
   store::Statement identity_;
   store::Statement find_boot_;
   store::Statement add_boot_;
