@@ -65,6 +65,10 @@ void check_reserve(const Options& options) {
 
 void check_quota(const Quota& quota) {
   if (quota.exact) return;
+  if (quota.when_full == WhenFull::drop_lowest && (quota.messages != 0 || quota.bytes != 0)) {
+    throw InvalidOption{"open", "quota.when_full is drop_lowest without quota.exact",
+                        "set quota.exact: messages that go from the middle shorten no span and free no page"};
+  }
   const std::pair<const char*, const Quota::Share*> shares[] = {
       {"urgent", &quota.urgent}, {"normal", &quota.normal}, {"bulk", &quota.bulk}};
   for (const auto& [name, share] : shares) {

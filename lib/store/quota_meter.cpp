@@ -3,8 +3,6 @@
 
 #include "store/priorities.hpp"
 
-#include <satchel/error.hpp>
-
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
@@ -112,10 +110,6 @@ QuotaMeter::QuotaMeter(sqlite3* database, const Quota& quota, std::string path)
       pages_{database, "PRAGMA main.page_count"},
       free_pages_{database, "PRAGMA main.freelist_count"},
       counts_{database, "SELECT priority, messages, bytes FROM main.satchel_quota"} {
-  if (quota.when_full == WhenFull::drop_lowest && limits_ && !quota.exact) {
-    throw InvalidOption{"open", "quota.when_full is drop_lowest without quota.exact",
-                        "set quota.exact: messages that go from the middle shorten no span and free no page"};
-  }
   if (quota.bytes == 0 || quota.exact) return;
   Statement size{database, "PRAGMA main.page_size"};
   page_size_ = number(size);

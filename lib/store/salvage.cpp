@@ -95,7 +95,7 @@ class Salvager {
     for (const Migration& step : migrations()) {
       if (step.version > version) apply(to_, step);
     }
-    to_.exec("DROP TABLE satchel_state");
+    copy_state();
     copy_sequence();
     for (const char* type : {"index", "view", "trigger"}) {
       for (const Object& object : objects) {
@@ -206,6 +206,26 @@ class Salvager {
     report.messages_whole = false;
     if (copied.table.name != "sqlite_schema") report.unread_ids += copied.unread_ids;
     report.end_unread = report.end_unread || copied.end_unread;
+  }
+
+  /// What the opening cannot make anew: numbers of routes that were given, and notes of the relay.
+  void copy_state() {
+    try {
+      Statement rows{from_.handle(), "SELECT name, value FROM satchel_state ORDER BY name"};
+      while (rows.step()) {
+        const std::string name{rows.text(0)};
+        const bool number = name.starts_with("sequence:") && rows.type(1) == SQLITE_INTEGER;
+        if (!number && !name.starts_with("note:")) continue;
+        Statement add{to_, "INSERT OR IGNORE INTO satchel_state(name, value) VALUES (?1, ?2)"};
+        add.bind_text(1, name);
+        const std::string_view value = rows.text(1);
+        (number ? add.bind(2, rows.integer(1)) : add.bind_text(2, value)).run();
+      }
+    } catch (const SQLite::Exception& failure) {
+      if ((failure.getErrorCode() & 0xff) == SQLITE_FULL || (failure.getErrorCode() & 0xff) == SQLITE_IOERR)
+        throw;
+      salvage_.report.tables.push_back({"satchel_state", 0, false, failure.what()});
+    }
   }
 
   /// Where AUTOINCREMENT goes on: at the greatest id that anybody knows of.

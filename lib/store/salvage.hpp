@@ -19,7 +19,8 @@ struct Salvage {
 
 /// Carries everything that can be read in the SQLite file `from`, its write-ahead log included, over into the
 /// new file `to`, which must not exist, and syncs it. Nothing is written into `from`. satchel's own tables
-/// are made as this version knows them; `satchel_state` and the trigger are left for the opening to make.
+/// are made as this version knows them; the trigger and what is in `satchel_state`, but for numbers of routes
+/// and notes, are left for the opening to make.
 /// Throws `SQLite::Exception` when the new file cannot be written; that the old one cannot be read is no
 /// failure but in the report.
 Salvage salvage_into(const std::string& to, const std::string& from, std::size_t page_size,

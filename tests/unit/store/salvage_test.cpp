@@ -255,6 +255,25 @@ TEST_CASE("salvage: everything of the application comes along") {
   CHECK(one("PRAGMA integrity_check") == "ok");
 }
 
+TEST_CASE("salvage: numbers of routes and notes of the relay come along") {
+  Filled file;
+  {
+    Foreign shell{file.path};
+    shell.database.exec(
+        "INSERT INTO satchel_state VALUES ('sequence:r', 41), ('sequence:odd', 'x'), ('note:n', 'kept');"
+        "PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+  file.damage_a_leaf();
+  file.options.check_at_open = true;
+  const auto store = file.open();
+  REQUIRE(store->salvaged().has_value());
+  Foreign shell{file.path};
+  CHECK(
+      shell.text("SELECT group_concat(name || '=' || value, ' ') FROM (SELECT * FROM satchel_state WHERE name"
+                 " LIKE '%:%' ORDER BY name)") == "note:n=kept sequence:r=41");
+  CHECK(shell.number("SELECT value FROM satchel_state WHERE name = 'schema'") == 2);
+}
+
 TEST_CASE("salvage: a damaged file of a newer satchel is for that one to salvage") {
   Filled file;
   {
