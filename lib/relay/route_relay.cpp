@@ -42,6 +42,7 @@ RouteRelay::RouteRelay(Shared& shared, std::size_t number, const Way& way, std::
       sink_{way.sink},
       name_{way.options.name},
       accepts_{way.accepts},
+      drain_{way.options.drain},
       options_{with_window(shared.options, way.options)},
       inbox_{std::move(wake)},
       pause_wanted_{way.options.paused},
@@ -63,7 +64,7 @@ bool RouteRelay::take_inbox() {
 }
 
 void RouteRelay::begin(const std::map<std::string, std::string>& notes) {
-  lead_ = std::make_unique<Lead>(options_, shared_.storage, shared_.lead->dead_keys, accepts_);
+  lead_ = std::make_unique<Lead>(options_, shared_.storage, shared_.lead->dead_keys, accepts_, drain_);
   if (const auto note = notes.find("budget:" + name_);
       limits_.counts_bytes() && !note_due_ && note != notes.end()) {
     limits_.restore(note->second, shared_.clock.boot_id(), shared_.now);

@@ -111,8 +111,8 @@ class RouteRelay {
   /// What is remembered while the relay leads.
   struct Lead {
     Lead(const Options& options, Storage& storage, const DeadKeys& dead_keys,
-         const std::function<bool(std::string_view)>& accepts)
-        : tiers{options, storage, dead_keys, accepts}, window{options.window} {}
+         const std::function<bool(std::string_view)>& accepts, Drain drain)
+        : tiers{options, storage, dead_keys, accepts, drain}, window{options.window} {}
 
     Tiers tiers;
     Ledger ledger{};
@@ -181,6 +181,7 @@ class RouteRelay {
   Sink& sink_;
   const std::string name_;
   const std::function<bool(std::string_view)> accepts_;
+  const Drain drain_;
   /// The relay's, with the window of this route.
   const Options options_;
 

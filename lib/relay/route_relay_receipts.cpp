@@ -132,6 +132,7 @@ void RouteRelay::fell(const Receipt& cause) {
 void RouteRelay::rose() {
   if (!lead_ || !route_.rise(shared_.now)) return;
   sink_problem_.clear();
+  lead_->tiers.came_up();
   // No draw without need: the other pauses stay what they would be.
   if (std::exchange(outage_, false) && options_.drain_jitter.count() > 0)
     send_from_ = shared_.now + shared_.jitter.draw(options_.drain_jitter);

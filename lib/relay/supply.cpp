@@ -4,6 +4,8 @@
 #include "relay/policy.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 #include <utility>
 
 namespace satchel::relay {
@@ -20,17 +22,25 @@ Supply::Supply(const Options& options, Storage& storage, const DeadKeys& dead_ke
 
 bool Supply::refill(const Ledger& ledger, std::size_t wanted, bool may_advance, BootTime now) {
   int reads = 0;
+  if (mark_wanted_) set_mark();
   // Lanes first, always some of them: a stream of messages without a key must not starve them.
   while (reads < kReadsPerRound / 2 && lanes_.hungry() && lanes_.loaded_bytes() < most_bytes_) {
     read_lane(ledger, now);
     ++reads;
   }
-  while (reads < kReadsPerRound && may_advance && !single_.empty() && room()) {
+  if (!may_advance) return reads > 0;
+  while (reads < kReadsPerRound && !single_.empty() && room()) {
     read_row(ledger, now);
     ++reads;
   }
-  while (reads < kReadsPerRound && may_advance && !ready(wanted) && may_read()) {
+  // What is new goes before what waits, however much of that is ready.
+  const bool one_cursor = scope_.drain == Drain::oldest_first;
+  while (reads < kReadsPerRound && !(one_cursor && ready(wanted)) && may_read()) {
     read_on(ledger, now);
+    ++reads;
+  }
+  while (reads < kReadsPerRound && !ready(wanted) && may_read_back()) {
+    read_back(ledger, now);
     ++reads;
   }
   return reads > 0;
@@ -42,21 +52,49 @@ void Supply::look_again() noexcept {
   rewind(0);
 }
 
-const Loaded* Supply::front() const {
-  if (front_is_keyed()) return lanes_.front();
-  return ahead_.empty() ? nullptr : &ahead_.begin()->second;
-}
+const Loaded* Supply::front() const { return pick().message; }
 
 Loaded Supply::take() {
-  if (front_is_keyed()) return lanes_.take_front();
-  Loaded message = std::move(ahead_.begin()->second);
-  ahead_.erase(ahead_.begin());
-  ahead_bytes_ -= message.bytes;
-  return message;
+  const Pick next = pick();
+  turn_ = !turn_;
+  return next.keyed ? lanes_.take_front() : unload(ahead_.find(next.message->message.id.row));
+}
+
+Supply::Pick Supply::pick() const {
+  if (scope_.drain == Drain::oldest_first) return pick_oldest();
+  const auto newer = ahead_.upper_bound(mark_);
+  const bool backward = scope_.drain == Drain::newest_first;
+  Pick fresh{newer == ahead_.end() ? nullptr : &newer->second};
+  Pick waiting;
+  if (newer != ahead_.begin()) waiting.message = &(backward ? std::prev(newer) : ahead_.begin())->second;
+  if (const Loaded* keyed = lanes_.front()) {
+    const auto row = keyed->message.id.row;
+    Pick& rival = row > mark_ ? fresh : waiting;
+    const bool lower = rival.message == nullptr || row < rival.message->message.id.row;
+    // From the newest back a key, which begins with its oldest, would come last: they take turns.
+    if (rival.message == nullptr || (backward && row <= mark_ ? turn_ : lower)) rival = {keyed, true};
+  }
+  if (fresh.message == nullptr || waiting.message == nullptr)
+    return fresh.message == nullptr ? waiting : fresh;
+  return backward || turn_ ? fresh : waiting;
+}
+
+Supply::Pick Supply::pick_oldest() const {
+  const Loaded* keyed = lanes_.front();
+  if (ahead_.empty()) return {keyed, keyed != nullptr};
+  const Loaded& first = ahead_.begin()->second;
+  if (keyed != nullptr && keyed->message.id.row < first.message.id.row) return {keyed, true};
+  return {&first, false};
 }
 
 void Supply::rewind(std::int64_t row) noexcept {
-  cursor_ = std::min(cursor_, std::max<std::int64_t>(row, 1) - 1);
+  row = std::max<std::int64_t>(row, 1);
+  if (scope_.drain != Drain::oldest_first && row <= mark_) {
+    back_ = scope_.drain == Drain::newest_first ? mark_ + 1 : std::min(back_, row - 1);
+    back_at_end_ = false;
+    row = mark_ + 1;
+  }
+  cursor_ = std::min(cursor_, row - 1);
   at_end_ = false;
 }
 
@@ -69,7 +107,8 @@ void Supply::appeared(std::int64_t row, const std::string& key, bool sending) {
   if (row > cursor_) {
     at_end_ = false;
   } else if (!key.empty() && sending && (lanes_.known(key) || !lanes_.full())) {
-    if (!dead_keys_.blocks(key)) lanes_.read_from(key, row);
+    const bool first = scope_.drain == Drain::oldest_first || lanes_.known(key);
+    if (!dead_keys_.blocks(key)) lanes_.read_from(key, first ? row : 1);
   } else if (key.empty() && sending && single_.size() < batch_size_) {
     single_.insert(row);
   } else {
@@ -86,36 +125,53 @@ void Supply::forget_loaded() {
   if (!ahead_.empty()) rewind(ahead_.begin()->first);
   if (!single_.empty()) rewind(*single_.begin());
   ahead_.clear();
-  ahead_bytes_ = 0;
+  ahead_bytes_ = new_ahead_ = 0;
   single_.clear();
   lanes_.unload_all();
 }
 
 void Supply::taken_elsewhere(const StoredMessage& message) {
   const auto found = ahead_.find(message.id.row);
-  if (found != ahead_.end()) {
-    ahead_bytes_ -= found->second.bytes;
-    ahead_.erase(found);
-  }
+  if (found != ahead_.end()) unload(found);
   if (lanes_.loaded(message.key, message.id.row)) lanes_.unload(message.key);
 }
 
 bool Supply::exhausted() const {
-  return at_end_ && ahead_.empty() && single_.empty() && lanes_.loaded_count() == 0 && !lanes_.hungry();
-}
-
-bool Supply::front_is_keyed() const {
-  const Loaded* keyed = lanes_.front();
-  if (keyed == nullptr) return false;
-  return ahead_.empty() || keyed->message.id.row < ahead_.begin()->first;
+  return at_end_ && back_at_end_ && ahead_.empty() && single_.empty() && lanes_.loaded_count() == 0 &&
+         !lanes_.hungry();
 }
 
 bool Supply::room() const noexcept { return ahead_.size() < batch_size_ && loaded_bytes() < most_bytes_; }
 
 bool Supply::may_read() const noexcept {
-  if (at_end_ || !room()) return false;
-  // Some lanes have to go first, or the same rows would be read for every single one that goes.
+  const std::size_t ahead = scope_.drain == Drain::oldest_first ? ahead_.size() : new_ahead_;
+  return !at_end_ && ahead < batch_size_ && loaded_bytes() < most_bytes_ && keys_have_room();
+}
+
+/// Half the room stays free for what is new.
+bool Supply::may_read_back() const noexcept {
+  return !back_at_end_ && ahead_.size() - new_ahead_ < batch_size_ && loaded_bytes() < most_bytes_ / 2 &&
+         keys_have_room();
+}
+
+/// Some lanes have to go first, or the same rows would be read for every single one that goes.
+bool Supply::keys_have_room() const noexcept {
   return !keys_full_ || lanes_.size() <= most_lanes_ - most_lanes_ / 10;
+}
+
+/// The newest row there is, of whatever route.
+void Supply::set_mark() {
+  ClaimQuery newest;
+  newest.priority = scope_.priority;
+  newest.before = std::numeric_limits<std::int64_t>::max();
+  newest.max_count = newest.max_rows = 1;
+  const Claimed found = storage_.claim(newest);
+  mark_ = found.last ? *found.last : found.messages.empty() ? 0 : found.messages.front().id.row;
+  mark_wanted_ = false;
+  cursor_ = mark_;
+  at_end_ = false;
+  if (scope_.drain == Drain::newest_first) back_ = mark_ + 1;
+  back_at_end_ = mark_ == 0;
 }
 
 ClaimQuery Supply::query() const {
@@ -133,6 +189,36 @@ void Supply::read_on(const Ledger& ledger, BootTime now) {
   next.after = cursor_;
   next.max_rows = std::max(kMostRows, batch_size_);
   Claimed found = storage_.claim(next);
+  if (!take_in_all(found, cursor_, ledger, now)) return;
+  if (found.last) {
+    cursor_ = std::max(cursor_, *found.last);
+  } else {
+    at_end_ = true;
+  }
+}
+
+/// What waits, backward from the mark or up to it.
+void Supply::read_back(const Ledger& ledger, BootTime now) {
+  ClaimQuery next = query();
+  const bool backward = scope_.drain == Drain::newest_first;
+  if (backward) {
+    next.before = back_;
+  } else {
+    next.after = back_;
+  }
+  Claimed found = storage_.claim(next);
+  std::vector<StoredMessage>& rows = found.messages;
+  // What is newer than the mark is the other cursor's.
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [this](const StoredMessage& one) { return one.id.row > mark_; }),
+             rows.end());
+  if (!take_in_all(found, back_, ledger, now)) return;
+  if (found.last) back_ = *found.last;
+  back_at_end_ = !found.last || (!backward && *found.last >= mark_);
+}
+
+/// False: a key finds no room; the cursor stands before it.
+bool Supply::take_in_all(Claimed& found, std::int64_t& cursor, const Ledger& ledger, BootTime now) {
   keys_full_ = false;
   if (!found.messages.empty()) look_again_ = true;
   bool fruitless = true;
@@ -141,17 +227,13 @@ void Supply::read_on(const Ledger& ledger, BootTime now) {
     const Found what = take_in(std::move(message), ledger, now);
     if (what == Found::no_room) {
       keys_full_ = true;
-      return;
+      return false;
     }
     fruitless = fruitless && what == Found::not_ours;
-    cursor_ = row;
+    cursor = row;
   }
-  if (!found.last) {
-    at_end_ = true;
-  } else {
-    cursor_ = std::max(cursor_, *found.last);
-    if (fruitless) ++fruitless_;
-  }
+  if (fruitless && found.last) ++fruitless_;
+  return true;
 }
 
 Supply::Found Supply::take_in(StoredMessage message, const Ledger& ledger, BootTime now) {
@@ -167,6 +249,11 @@ Supply::Found Supply::take_in(StoredMessage message, const Ledger& ledger, BootT
   }
   if (dead_keys_.blocks(message.key)) return Found::not_ours;
   if (lanes_.full() && !lanes_.known(message.key)) return Found::no_room;
+  if (scope_.drain != Drain::oldest_first && !lanes_.known(message.key)) {
+    // The first row of the key may be anywhere.
+    lanes_.read_from(message.key, 1);
+    return Found::ours;
+  }
   const std::size_t bytes = weight(message);
   lanes_.offer(Loaded{std::move(message), now, bytes});
   return Found::ours;
@@ -177,6 +264,15 @@ void Supply::load(StoredMessage message, BootTime now) {
   const std::size_t bytes = weight(message);
   ahead_.emplace(row, Loaded{std::move(message), now, bytes});
   ahead_bytes_ += bytes;
+  if (row > mark_) ++new_ahead_;
+}
+
+Loaded Supply::unload(std::map<std::int64_t, Loaded>::iterator place) {
+  Loaded message = std::move(place->second);
+  if (place->first > mark_) --new_ahead_;
+  ahead_.erase(place);
+  ahead_bytes_ -= message.bytes;
+  return message;
 }
 
 void Supply::read_lane(const Ledger& ledger, BootTime now) {

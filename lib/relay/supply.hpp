@@ -2,6 +2,7 @@
 #pragma once
 
 #include <satchel/options.hpp>
+#include <satchel/route.hpp>
 #include <satchel/storage.hpp>
 
 #include "relay/dead_keys.hpp"
@@ -15,12 +16,17 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace satchel::relay {
 
 /// What can be sent next of one route and priority: reads the storage in row order, some messages ahead, keys
 /// by their lanes. Memory is bounded by `batch_size`, `window_bytes` and the limit of keys, whatever waits in
 /// the storage. Storage failures pass through; nothing is lost by them.
+///
+/// With another drain than the oldest first there are two cursors: one for what is newer than the newest row
+/// when the route came up, the mark, and one for what waits. A key that either of them meets is read by its
+/// lane from its first row on, so that its order holds.
 class Supply {
  public:
   /// Which messages it reads.
@@ -28,6 +34,7 @@ class Supply {
     Priority priority = Priority::normal;
     /// By topic; empty: all.
     std::function<bool(std::string_view)> accepts{};
+    Drain drain = Drain::oldest_first;
   };
 
   /// `dead_keys`: keys of which nothing is taken up, because the rows are read again when that changes.
@@ -38,7 +45,10 @@ class Supply {
   /// anything was read.
   bool refill(const Ledger& ledger, std::size_t wanted, bool may_advance, BootTime now);
 
-  /// The lowest row that is ready; nothing: none.
+  /// The route is up: what is there now is what waits, what comes is new.
+  void came_up() noexcept { mark_wanted_ = scope_.drain != Drain::oldest_first; }
+
+  /// The one that is next, of those that are ready; nothing: none.
   const Loaded* front() const;
   /// Takes what `front` showed. A message with a key occupies its lane from now on.
   Loaded take();
@@ -83,6 +93,11 @@ class Supply {
   bool ready(std::size_t wanted) const noexcept { return ahead_.size() + lanes_.ready_count() >= wanted; }
   bool room() const noexcept;
   bool may_read() const noexcept;
+  bool may_read_back() const noexcept;
+  bool keys_have_room() const noexcept;
+  void set_mark();
+  void read_back(const Ledger& ledger, BootTime now);
+  bool take_in_all(Claimed& found, std::int64_t& cursor, const Ledger& ledger, BootTime now);
   ClaimQuery query() const;
   void read_on(const Ledger& ledger, BootTime now);
   /// What became of a row that was read; `no_room`: its key finds none.
@@ -91,7 +106,13 @@ class Supply {
   void read_lane(const Ledger& ledger, BootTime now);
   void read_row(const Ledger& ledger, BootTime now);
   void load(StoredMessage message, BootTime now);
-  bool front_is_keyed() const;
+  Loaded unload(std::map<std::int64_t, Loaded>::iterator place);
+  struct Pick {
+    const Loaded* message = nullptr;
+    bool keyed = false;
+  };
+  Pick pick() const;
+  Pick pick_oldest() const;
 
   const std::size_t batch_size_;
   const std::size_t most_bytes_;
@@ -102,6 +123,16 @@ class Supply {
   std::int64_t cursor_ = 0;
   /// All is read; of messages with a priority it has to be asked first whether there are any.
   bool at_end_;
+  /// With two cursors: the newest row when the route came up, how far the cursor of what waits has come from
+  /// there, or from the first row on, and whether it is through.
+  std::int64_t mark_ = 0;
+  std::int64_t back_ = 0;
+  bool back_at_end_ = true;
+  bool mark_wanted_ = false;
+  /// Messages read ahead that are newer than the mark.
+  std::size_t new_ahead_ = 0;
+  /// Changes with every message that is taken.
+  bool turn_ = false;
   /// Rows were read since the last look from the first on.
   bool look_again_ = false;
   /// Reads that found nothing to take up, though there were rows.

@@ -6,12 +6,12 @@
 namespace satchel::relay {
 
 Tiers::Tiers(const Options& options, Storage& storage, const DeadKeys& dead_keys,
-             const std::function<bool(std::string_view)>& accepts)
+             const std::function<bool(std::string_view)>& accepts, Drain drain)
     : bulk_share_{options.bulk_share},
       storage_{storage},
-      urgent_{options, storage, dead_keys, {Priority::urgent, accepts}},
-      normal_{options, storage, dead_keys, {Priority::normal, accepts}},
-      bulk_{options, storage, dead_keys, {Priority::bulk, accepts}} {}
+      urgent_{options, storage, dead_keys, {Priority::urgent, accepts, drain}},
+      normal_{options, storage, dead_keys, {Priority::normal, accepts, drain}},
+      bulk_{options, storage, dead_keys, {Priority::bulk, accepts, drain}} {}
 
 Tier& Tiers::of(Priority priority) noexcept {
   if (priority == Priority::urgent) return urgent_;
@@ -48,6 +48,10 @@ bool Tiers::refill(const Ledger& ledger, std::size_t room, std::size_t wanted, b
     if (tier->again.size() < room) read = tier->supply.refill(ledger, wanted, may_advance, now) || read;
   }
   return read;
+}
+
+void Tiers::came_up() noexcept {
+  for (Tier* tier : {&urgent_, &normal_, &bulk_}) tier->supply.came_up();
 }
 
 void Tiers::changed() noexcept {

@@ -29,7 +29,7 @@ struct Tier {
 class Tiers {
  public:
   Tiers(const Options& options, Storage& storage, const DeadKeys& dead_keys,
-        const std::function<bool(std::string_view)>& accepts);
+        const std::function<bool(std::string_view)>& accepts, Drain drain);
 
   Tier& of(Priority priority) noexcept;
 
@@ -41,6 +41,7 @@ class Tiers {
   /// As `Supply::refill`, where there are not `room` messages to be sent again.
   bool refill(const Ledger& ledger, std::size_t room, std::size_t wanted, bool may_advance, BootTime now);
 
+  void came_up() noexcept;
   /// More may have been committed.
   void changed() noexcept;
   void look_again() noexcept;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <satchel/satchel.hpp>
+#include <satchel/testing/scripted_sink.hpp>
 
 #include "support/echo_sink.hpp"
 #include "support/temp_dir.hpp"
@@ -89,4 +90,31 @@ TEST_CASE("outbox routes: names and numbers at their limits") {
   CHECK(outbox.status().routes.size() == 32);
   CHECK(outbox.status().routes.back().name == "route-32");
   CHECK_THROWS_AS(outbox.attach(EchoSink{std::make_shared<Echo>()}), UsageError);
+}
+
+TEST_CASE("outbox routes: a route with numbers has its own, without a gap") {
+  TempDir directory;
+  Outbox outbox{directory.path() + "/device.db"};
+  auto sink = std::make_unique<satchel::testing::ScriptedSink>();
+  satchel::testing::ScriptedSink& seen = *sink;
+  outbox.attach(EchoSink{std::make_shared<Echo>()}, route("others", {"other/#"}));
+  RouteOptions numbered = route("numbered");
+  numbered.sequence = true;
+  outbox.attach(std::move(sink), numbered);
+  for (int i = 0; i < 6; ++i) outbox.enqueue({.topic = i % 2 == 0 ? "other/x" : "mine", .payload = "p"});
+  run_to_the_end(outbox);
+  std::vector<std::int64_t> numbers;
+  for (const satchel::Delivery& one : seen.take_sent()) numbers.push_back(one.sequence.value_or(0));
+  CHECK(numbers == std::vector<std::int64_t>{1, 2, 3});
+}
+
+TEST_CASE("outbox routes: a renewed identity holds for what comes, and nothing was dropped yet") {
+  TempDir directory;
+  Outbox outbox{directory.path() + "/device.db"};
+  const satchel::MessageId before = outbox.enqueue({.topic = "t", .payload = "p"});
+  const satchel::Identity fresh = outbox.renew_identity();
+  CHECK(fresh == outbox.identity());
+  CHECK(before.identity != fresh);
+  CHECK(outbox.enqueue({.topic = "t", .payload = "p"}).identity == fresh);
+  CHECK(outbox.dropped().empty());
 }

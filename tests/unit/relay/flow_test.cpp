@@ -232,3 +232,18 @@ TEST_CASE("relay: a backlog of 100,000 messages over 10 keys drains in few reads
   CHECK(bench.storage->rows_read() <= 300'000);
   CHECK(bench.storage->reads() <= 20'000);
 }
+
+TEST_CASE("relay: a row that was missed is found, however often there was nothing to find before") {
+  Bench bench;
+  bench.sink->answer(always(delivered()));
+  for (int i = 0; i < 30; ++i) {
+    bench.put();
+    bench.run_for(1s);
+  }
+  bench.medium->rows[5].message = {.topic = "t", .payload = "missed"};
+  bench.put();
+  bench.run_for(1s);
+  CHECK(bench.storage->pending() == 0);
+  const Rows sent = bench.sent();
+  CHECK(std::count(sent.begin(), sent.end(), 5) == 2);
+}
