@@ -33,7 +33,6 @@ void add_check(CLI::App& app, Context& context);
 void add_identity(CLI::App& app, Context& context);
 void add_copies(CLI::App& app, Context& context);
 void add_watch(CLI::App& app, Context& context);
-void add_completion(CLI::App& app, Context& context);
 
 /// A command on one file, with examples below its help.
 CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& what,

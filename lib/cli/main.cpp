@@ -57,12 +57,14 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string{"satchel "} + SATCHEL_VERSION);
   app.set_help_flag("-h,--help", "Print this and end");
-  for (const auto add : {add_status, add_list, add_show, add_send, add_relay, add_dead}) add(app, context);
+  for (const auto add : {add_status, add_watch, add_list, add_show, add_send, add_relay, add_dead, add_check,
+                         add_identity, add_copies})
+    add(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int result = app.exit(error);
-    return result == 0 ? kDone : kUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return fail(visible(error.what()) + "\n  satchel --help, or satchel COMMAND --help, says how", kUsage);
   }
   return context.exit;
 }

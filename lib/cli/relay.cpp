@@ -60,7 +60,10 @@ class Progress {
                   static_cast<std::int64_t>(1000.0 * static_cast<double>(status.pending) / rate)}) +
               " left";
     }
-    if (!status.leading) {
+    // Taking over takes a moment.
+    if (!status.leading && now < begun_ + std::chrono::seconds{2}) {
+      text += "  starting";
+    } else if (!status.leading) {
       text += "  another process is the relay; standing by";
     } else if (status.sink != SinkState::up) {
       text += "  sink " + std::string{status.sink == SinkState::paused ? "down" : to_string(status.sink)};
@@ -86,6 +89,7 @@ class Progress {
   }
 
   const Terminal& out_;
+  const Time begun_ = std::chrono::steady_clock::now();
   Rate rate_;
   std::string last_;
   Time next_{};

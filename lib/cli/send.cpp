@@ -25,11 +25,14 @@ struct SendOptions {
   std::vector<std::string> headers;
   std::string expires_after;
   std::string not_before;
-  Priority priority = Priority::normal;
+  std::string priority;
   bool coalesce = false;
   bool create = false;
   std::string prefix;
 };
+
+const std::map<std::string, Priority> kPriorities{
+    {"urgent", Priority::urgent}, {"normal", Priority::normal}, {"bulk", Priority::bulk}};
 
 std::string read_all(const std::string& name) {
   std::ifstream file;
@@ -60,7 +63,7 @@ Message message_of(const SendOptions& wanted) {
   if (!wanted.expires_after.empty())
     message.expires_after = parse_duration("--expires-after", wanted.expires_after);
   if (!wanted.not_before.empty()) message.not_before = parse_duration("--not-before", wanted.not_before);
-  if (wanted.priority != Priority::normal) message.priority = wanted.priority;
+  if (!wanted.priority.empty()) message.priority = kPriorities.at(wanted.priority);
   if (wanted.coalesce) message.coalesce = true;
   return message;
 }
@@ -99,10 +102,8 @@ void add_send(CLI::App& app, Context& context) {
   command->add_option("--expires-after", wanted->expires_after,
                       "Drop it when it could not be delivered in this time: 10m");
   command->add_option("--not-before", wanted->not_before, "Do not send it before this time has passed: 30s");
-  const std::map<std::string, Priority> priorities{
-      {"urgent", Priority::urgent}, {"normal", Priority::normal}, {"bulk", Priority::bulk}};
-  command->add_option("--priority", wanted->priority, "urgent, normal or bulk")
-      ->transform(CLI::CheckedTransformer(priorities));
+  command->add_option("--priority", wanted->priority, "Which go first")
+      ->check(CLI::IsMember({"urgent", "normal", "bulk"}));
   command->add_flag("--coalesce", wanted->coalesce,
                     "It takes the place of those of its key and topic that wait");
   command->add_flag("--create", wanted->create, "Make the file when there is none");

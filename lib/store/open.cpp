@@ -173,7 +173,7 @@ void Store::Opening::connect() {
     has_tables = !fresh;
     const std::optional<SchemaVersion> version = read_schema_version(look);
     refuse_newer(path, version);
-    if (options.visiting && !version) {
+    if (options.visiting && !version && !salvaged) {
       throw OpenError{"open " + path, "there is no outbox in this file",
                       "name the file that the application opens with satchel"};
     }

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+//
+// Every command on a real file, with no terminal near.
+#include "cli/program.hpp"
+
+#include <doctest/doctest.h>
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+using cli_test::Bench;
+using cli_test::has;
+using cli_test::lines_in;
+using cli_test::Outcome;
+
+TEST_CASE("cli: a message that was sent is listed, shown and counted") {
+  const Bench bench;
+  const std::string id = bench.send("plant/boiler", "71.5", {"--key", "boiler", "--header", "unit=C"});
+  const Outcome listed = bench.run({"list", bench.file()});
+  CHECK(listed.code == 0);
+  CHECK(lines_in(listed.out) == 1);
+  CHECK(has(listed.out, "\tplant/boiler\tboiler\t4\t0\twaiting"));
+  CHECK_FALSE(has(listed.out, "\x1b"));
+  const Outcome shown = bench.run({"show", bench.file(), id});
+  CHECK(shown.code == 0);
+  CHECK(has(shown.out, id));
+  CHECK(has(shown.out, "unit: C"));
+  CHECK(has(shown.out, "\n71.5\n"));
+  CHECK(bench.run({"show", bench.file(), "1", "--payload"}).out == "71.5");
+  const Outcome status = bench.run({"status", bench.file()});
+  CHECK(has(status.out, "1 message, oldest"));
+  CHECK(has(status.out, "no relay runs"));
+  CHECK_MESSAGE(status.code == 1, "somebody has to start a relay");
+  CHECK(has(bench.run({"status", bench.file(), "--json"}).out, "\"pending\":1,"));
+}
+
+TEST_CASE("cli: a payload that is no text is shown as numbers, and travels as base64") {
+  const Bench bench;
+  cli_test::write_file(bench.file("payload"), std::string{"\0\xff\x1b[2J", 6});
+  const std::string id = bench.send("plant/raw", "", {"--payload-file", bench.file("payload")});
+  const Outcome shown = bench.run({"show", bench.file(), id});
+  CHECK(has(shown.out, "00 ff 1b 5b 32 4a"));
+  CHECK_FALSE(has(shown.out, "\x1b"));
+  CHECK(has(bench.run({"list", bench.file(), "--json"}).out, "\"payload_base64\":\"AP8bWzJK\""));
+  CHECK(bench.run({"show", bench.file(), id, "--payload"}).out == std::string{"\0\xff\x1b[2J", 6});
+}
+
+TEST_CASE("cli: what looks like a command to the terminal is made visible") {
+  const Bench bench;
+  bench.send("plant/x", "x",
+             {"--key",
+              "k\xc2\x9b"
+              "2J"});
+  const Outcome listed = bench.run({"list", bench.file()});
+  CHECK(has(listed.out, "k\\xc2\\x9b2J"));
+}
+
+TEST_CASE("cli: a list is narrowed by topic and key, limited and continued") {
+  const Bench bench;
+  for (int number = 0; number < 5; ++number) bench.send("plant/" + std::to_string(number % 2), "x");
+  bench.send("other", "y", {"--key", "k"});
+  CHECK(lines_in(bench.run({"list", bench.file(), "--topic", "plant/#"}).out) == 5);
+  CHECK(lines_in(bench.run({"list", bench.file(), "--topic", "plant/1"}).out) == 2);
+  CHECK(lines_in(bench.run({"list", bench.file(), "--key", "k"}).out) == 1);
+  CHECK(lines_in(bench.run({"list", bench.file(), "--limit", "2"}).out) == 2);
+  CHECK(bench.run({"list", bench.file(), "--after", "5"}).out.substr(0, 2) == "6\t");
+  CHECK(bench.run({"list", bench.file(), "--failed"}).out.empty());
+  const Outcome wrong = bench.run({"list", bench.file(), "--topic", "pl+nt"});
+  CHECK(wrong.code == 2);
+  CHECK(has(wrong.err, "'pl+nt' is no topic filter"));
+}
+
+TEST_CASE("cli: a file that is not there is told, and not made") {
+  const Bench bench;
+  for (const char* command : {"status", "list", "check", "export"}) {
+    const Outcome outcome = bench.run({command, bench.file()});
+    CHECK(outcome.code == 3);
+    CHECK(has(outcome.err, "there is no such file"));
+    CHECK(has(outcome.err, "name the database file of the application"));
+  }
+  CHECK(bench.run({"send", bench.file(), "plant/x", "y"}).code == 3);
+  CHECK(bench.run({"salvage", bench.file()}).code == 3);
+  CHECK(bench.run({"relay", bench.file(), "--sink", "stdout:"}).code == 3);
+  struct stat status {};
+  CHECK(stat(bench.file().c_str(), &status) != 0);
+  CHECK(stat((bench.file() + "-relay").c_str(), &status) != 0);
+}
+
+TEST_CASE("cli: a database without an outbox, and a file that is no database, are left as they are") {
+  const Bench bench;
+  cli_test::write_file(bench.file("text"),
+                       "this is a text, and long enough to be taken for the head of a database file\n");
+  const std::string before = cli_test::read_file(bench.file("text"));
+  const Outcome outcome = bench.run({"status", bench.file("text")});
+  CHECK(outcome.code == 3);
+  CHECK(bench.run({"send", bench.file("text"), "plant/x", "y"}).code == 3);
+  CHECK(cli_test::read_file(bench.file("text")) == before);
+  struct stat status {};
+  CHECK(stat((bench.file("text") + "-relay").c_str(), &status) != 0);
+}
+
+TEST_CASE("cli: what cannot be understood ends with 2, what is refused with 5, each with what to do") {
+  const Bench bench;
+  bench.send("plant/x", "y");
+  CHECK(bench.run({}).code == 2);
+  CHECK(bench.run({"wrong"}).code == 2);
+  CHECK(bench.run({"list"}).code == 2);
+  CHECK(bench.run({"list", bench.file(), "--limit", "none"}).code == 2);
+  CHECK(bench.run({"dead"}).code == 2);
+  CHECK(bench.run({"show", bench.file(), "seventeen"}).code == 2);
+  CHECK(has(bench.run({"show", bench.file(), "99"}).err, "no message with this id waits"));
+  const Outcome refused = bench.run({"send", bench.file(), "plant/#", "y"});
+  CHECK(refused.code == 5);
+  CHECK(has(refused.err, "has a wildcard"));
+  CHECK(bench.run({"send", bench.file(), "plant/x", "y", "--expires-after", "soon"}).code == 2);
+  CHECK(bench.run({"send", bench.file(), "plant/x", "y", "--header", "novalue"}).code == 2);
+  const Outcome scheme = bench.run({"relay", bench.file(), "--sink", "pigeon://roof"});
+  CHECK(scheme.code == 2);
+  CHECK(has(scheme.err, "known are"));
+  const Outcome secret = bench.run({"relay", bench.file(), "--sink", "mqtt://user:hunter2@localhost"});
+  CHECK(secret.code == 2);
+  CHECK_FALSE(has(secret.err, "hunter2"));
+}
+
+TEST_CASE("cli: every command has help with an example") {
+  const Bench bench;
+  for (const char* command : {"status", "watch", "list", "show", "send", "relay", "dead", "check", "identity",
+                              "backup", "salvage", "export", "import"}) {
+    const Outcome help = bench.run({command, "--help"});
+    CHECK(help.code == 0);
+    CHECK_MESSAGE(has(help.out, std::string{"Examples:\n  "}), command);
+    CHECK_MESSAGE(has(help.out, std::string{"satchel "} + command), command);
+    const bool plain = std::all_of(help.out.begin(), help.out.end(),
+                                   [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); });
+    CHECK_MESSAGE(plain, command);
+  }
+  CHECK(has(bench.run({"--help"}).out, "Exit status:"));
+  CHECK(has(bench.run({"--version"}).out, "satchel "));
+}
+
+TEST_CASE("cli: a live screen needs a terminal") {
+  const Bench bench;
+  bench.send("plant/x", "y");
+  const Outcome outcome = bench.run({"watch", bench.file()});
+  CHECK(outcome.code == 2);
+  CHECK(has(outcome.err, "standard output is not a terminal"));
+}
+
+TEST_CASE("cli: the relay prints to standard output until nothing waits") {
+  const Bench bench;
+  const std::string first = bench.send("plant/x", "one");
+  bench.send("plant/x", "two");
+  const Outcome relayed =
+      bench.run({"relay", bench.file(), "--sink", "stdout:", "--until-empty", "--timeout", "60s"});
+  CHECK(relayed.code == 0);
+  CHECK(has(relayed.out, first + "\tplant/x\tone\n"));
+  CHECK(has(relayed.out, "2 delivered, 0 wait, 0 died"));
+  const Outcome status = bench.run({"status", bench.file()});
+  CHECK(status.code == 0);
+  CHECK(has(status.out, "all is well"));
+}
+
+TEST_CASE("cli: what was exported is imported with its payload, key and headers") {
+  const Bench bench;
+  cli_test::write_file(bench.file("payload"), std::string{"\0\x80", 2});
+  bench.send("plant/raw", "", {"--payload-file", bench.file("payload")});
+  bench.send("plant/lamp", "{\"on\":true}",
+             {"--key", "lamp", "--content-type", "application/json", "--header", "a=b"});
+  const std::string exported = bench.run({"export", bench.file()}).out;
+  CHECK(lines_in(exported) == 2);
+  const Bench other;
+  other.send("first", "x");
+  const Outcome imported = other.run({"import", other.file(), "-"}, exported);
+  CHECK(imported.code == 0);
+  CHECK(has(imported.out, "2 messages were added"));
+  CHECK(other.run({"show", other.file(), "2", "--payload"}).out == std::string{"\0\x80", 2});
+  const std::string lamp = other.run({"show", other.file(), "3", "--json"}).out;
+  CHECK(
+      has(lamp, "\"payload\":\"{\\\"on\\\":true}\",\"key\":\"lamp\",\"content_type\":\"application/json\""));
+  CHECK(has(lamp, "\"headers\":{\"a\":\"b\"}"));
+}
+
+TEST_CASE("cli: a file with a bad line is refused as a whole, and the line is named") {
+  const Bench bench;
+  bench.send("plant/x", "y");
+  cli_test::write_file(bench.file("lines"), "{\"topic\":\"plant/a\"}\n{\"payload\":\"no topic\"}\n");
+  const Outcome outcome = bench.run({"import", bench.file(), bench.file("lines")});
+  CHECK(outcome.code == 5);
+  CHECK(has(outcome.err, "read line 2: no \"topic\""));
+  CHECK(lines_in(bench.run({"list", bench.file()}).out) == 1);
+  for (const char* line : {"[1]", "{", "{\"topic\":3}", "{\"topic\":\"t\",\"payload_base64\":\"?\"}",
+                           "{\"topic\":\"t\",\"headers\":[]}", "{\"topic\":\"t\",\"priority\":\"high\"}"}) {
+    CHECK_MESSAGE(bench.run({"import", bench.file(), "-"}, std::string{line} + "\n").code == 5, line);
+  }
+}
+
+TEST_CASE("cli: a backup is a whole outbox of its own, for its owner alone, and never over a file") {
+  const Bench bench;
+  bench.send("plant/x", "kept");
+  const Outcome made = bench.run({"backup", bench.file(), bench.file("copy.db")});
+  CHECK(made.code == 0);
+  CHECK(has(made.out, "1 message, 0 dead letters"));
+  CHECK(bench.run({"show", bench.file("copy.db"), "1", "--payload"}).out == "kept");
+  struct stat status {};
+  REQUIRE(stat(bench.file("copy.db").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777U) == 0600);
+  const Outcome again = bench.run({"backup", bench.file(), bench.file("copy.db")});
+  CHECK(again.code == 3);
+  CHECK(has(again.err, "the file exists"));
+}
+
+TEST_CASE("cli: a sound file passes the check and needs no salvage") {
+  const Bench bench;
+  bench.send("plant/x", "y");
+  const Outcome checked = bench.run({"check", bench.file()});
+  CHECK(checked.code == 0);
+  CHECK(has(checked.out, "sound, read from end to end"));
+  CHECK(has(checked.out, "permissions for the owner alone"));
+  const Outcome salvaged = bench.run({"salvage", bench.file()});
+  CHECK(salvaged.code == 0);
+  CHECK(has(salvaged.out, "nothing was changed"));
+  chmod(bench.file().c_str(), 0644);
+  CHECK(has(bench.run({"check", bench.file()}).out, "has mode 0644"));
+}
+
+TEST_CASE("cli: a damaged file is found by the check and saved by the salvage") {
+  const Bench bench;
+  for (int number = 0; number < 3; ++number) bench.send("plant/x", std::string(9000, 'x'));
+  // All into the file itself, so that the damage is not covered by the log.
+  REQUIRE(bench.run({"backup", bench.file(), bench.file("copy.db")}).code == 0);
+  std::string bytes = cli_test::read_file(bench.file("copy.db"));
+  const std::size_t at = bytes.find("plant/x");
+  REQUIRE(at != std::string::npos);
+  const std::size_t page = at / 4096 * 4096;
+  bytes.replace(page, 64, std::string(64, '\x7f'));
+  cli_test::write_file(bench.file("copy.db"), bytes);
+  const Outcome checked = bench.run({"check", bench.file("copy.db")});
+  CHECK(checked.code != 0);
+  CHECK(has(checked.out + checked.err, "salvage"));
+  const Outcome salvaged = bench.run({"salvage", bench.file("copy.db")});
+  CHECK(salvaged.code == 1);
+  CHECK(has(salvaged.out, "copy.db.damaged-1"));
+  CHECK(has(bench.run({"check", bench.file("copy.db")}).out, "sound, read from end to end"));
+}
+
+TEST_CASE("cli: looking writes nothing, and a visitor makes no new identity for want of the device id") {
+  const Bench bench;
+  setenv("CLI_TEST_DEVICE_ID", "unit-7", 1);
+  bench.send("plant/x", "y", {"--options-from", "CLI_TEST_"});
+  unsetenv("CLI_TEST_DEVICE_ID");
+  const std::string identity = bench.run({"identity", "show", bench.file()}).out;
+  const std::string log = cli_test::read_file(bench.file() + "-wal");
+  const std::string database = cli_test::read_file(bench.file());
+  for (const char* command : {"status", "list", "check", "export"}) bench.run({command, bench.file()});
+  CHECK(cli_test::read_file(bench.file() + "-wal") == log);
+  CHECK(cli_test::read_file(bench.file()) == database);
+  bench.run({"send", bench.file(), "plant/x", "z"});
+  CHECK(bench.run({"identity", "show", bench.file()}).out == identity);
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+//
+// What an operator does on a device whose messages are stuck, by the program alone, with real peers.
+#include "cli/program.hpp"
+#include "support/broker.hpp"
+#include "support/scripted_http.hpp"
+#include "support/subscriber.hpp"
+
+#include <satchel/satchel.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+using cli_test::Bench;
+using cli_test::has;
+using cli_test::lines_in;
+using cli_test::Outcome;
+
+namespace {
+
+std::string url(const support::Broker& broker, const std::string& more = {}) {
+  return "mqtt://127.0.0.1:" + std::to_string(broker.port()) + more;
+}
+
+std::string with_user(const support::Broker& broker, const std::string& variable) {
+  return "mqtt://device@127.0.0.1:" + std::to_string(broker.port()) + "?password_env=" + variable;
+}
+
+}  // namespace
+
+TEST_CASE("cli: a backlog is sent to a real broker until nothing waits") {
+  const Bench bench;
+  support::Broker broker;
+  support::Subscriber subscriber{broker.port()};
+  for (int number = 0; number < 20; ++number) bench.send("plant/x", std::to_string(number));
+  const Outcome relayed =
+      bench.run({"relay", bench.file(), "--sink", url(broker), "--until-empty", "--timeout", "60s"});
+  CHECK(relayed.code == 0);
+  CHECK(has(relayed.out, "20 delivered, 0 wait, 0 died"));
+  const std::vector<support::Received> received = subscriber.wait(20);
+  REQUIRE(received.size() == 20);
+  CHECK(received.front().payload == "0");
+  CHECK(received.back().payload == "19");
+}
+
+TEST_CASE("cli: a wrong password is found by status, corrected, and what was stuck goes out") {
+  const Bench bench;
+  support::Broker broker{{.username = "device", .password = "right"}};
+  support::Subscriber subscriber{broker.port(), "#", "device", "right"};
+  bench.send("plant/boiler", "71.5");
+  setenv("CLI_TEST_PASSWORD", "wrong", 1);
+  const Outcome stuck = bench.run({"relay", bench.file(), "--sink", with_user(broker, "CLI_TEST_PASSWORD"),
+                                   "--until-empty", "--timeout", "60s"});
+  CHECK(stuck.code == 1);
+  CHECK(has(stuck.out, "0 delivered, 1 waits"));
+  CHECK(has(stuck.out, "the sink does not let the messages through"));
+  CHECK_FALSE(has(stuck.out + stuck.err, "wrong"));
+
+  const Outcome status = bench.run({"status", bench.file()});
+  CHECK(status.code == 1);
+  CHECK(has(status.out, "was blocked"));
+  CHECK(has(status.out, "does not let this client connect"));
+  CHECK(has(status.out, "no relay runs"));
+
+  setenv("CLI_TEST_PASSWORD", "right", 1);
+  const Outcome mended = bench.run({"relay", bench.file(), "--sink", with_user(broker, "CLI_TEST_PASSWORD"),
+                                    "--until-empty", "--timeout", "60s"});
+  unsetenv("CLI_TEST_PASSWORD");
+  CHECK(mended.code == 0);
+  CHECK(subscriber.wait(1).front().payload == "71.5");
+  CHECK(has(bench.run({"status", bench.file()}).out, "all is well"));
+}
+
+TEST_CASE("cli: a message that a wrong address refused is found, understood, replayed and delivered") {
+  const Bench bench;
+  support::ScriptedHttp server{[](const support::HttpRequest& request) {
+    return has(request.target, "/wrong") ? support::HttpReply::of(422) : support::HttpReply::of(204);
+  }};
+  const std::string id = bench.send("plant/boiler", "71.5");
+  const Outcome refused =
+      bench.run({"relay", bench.file(), "--sink", server.url("/wrong"), "--until-empty", "--timeout", "60s"});
+  CHECK(refused.code == 1);
+  CHECK(has(refused.out, "0 delivered, 0 wait, 1 died"));
+
+  const Outcome status = bench.run({"status", bench.file()});
+  CHECK(status.code == 1);
+  CHECK(has(status.out, "1 dead letter: 1 x "));
+  CHECK(has(status.out, "422"));
+  CHECK(has(status.out, "satchel dead replay " + bench.file() + " --all"));
+  const Outcome listed = bench.run({"dead", "list", bench.file()});
+  CHECK(lines_in(listed.out) == 1);
+  CHECK(has(listed.out, "rejected"));
+  CHECK(has(bench.run({"dead", "show", bench.file(), id}).out, "\n71.5\n"));
+  CHECK(has(bench.run({"show", bench.file(), id}).out, "dead letter (rejected)"));
+  CHECK(has(bench.run({"dead", "export", bench.file()}).out, "\"reason\":\"rejected\""));
+
+  const Outcome replayed = bench.run({"dead", "replay", bench.file(), id});
+  CHECK(replayed.code == 0);
+  CHECK(has(replayed.out, "1 message waits again"));
+  CHECK(bench.run({"dead", "list", bench.file()}).out.empty());
+  CHECK(
+      bench.run({"relay", bench.file(), "--sink", server.url("/right"), "--until-empty", "--timeout", "60s"})
+          .code == 0);
+  const std::vector<support::HttpRequest> requests = server.requests();
+  CHECK(requests.back().target == "/right");
+  CHECK(requests.back().header("idempotency-key").find(id) != std::string::npos);
+  CHECK(bench.run({"status", bench.file()}).code == 0);
+}
+
+TEST_CASE("cli: dead letters are chosen by id, by topic or all, and never deleted by accident") {
+  const Bench bench;
+  support::ScriptedHttp server{[](const support::HttpRequest&) { return support::HttpReply::of(422); }};
+  for (const char* topic : {"plant/a", "plant/b", "test/a", "test/b"}) bench.send(topic, "x");
+  bench.run({"relay", bench.file(), "--sink", server.url("/"), "--until-empty", "--timeout", "60s"});
+  REQUIRE(lines_in(bench.run({"dead", "list", bench.file()}).out) == 4);
+  CHECK(lines_in(bench.run({"dead", "list", bench.file(), "--topic", "test/#"}).out) == 2);
+  CHECK(lines_in(bench.run({"dead", "list", bench.file(), "--limit", "3", "--json"}).out) == 3);
+  CHECK(bench.run({"dead", "replay", bench.file()}).code == 2);
+  CHECK(bench.run({"dead", "replay", bench.file(), "1", "--all"}).code == 2);
+  CHECK(bench.run({"dead", "discard", bench.file(), "--topic", "test/#"}).code == 2);
+  CHECK(bench.run({"dead", "discard", bench.file(), "--all"}).code == 2);
+  REQUIRE(lines_in(bench.run({"dead", "list", bench.file()}).out) == 4);
+  const Outcome discarded = bench.run({"dead", "discard", bench.file(), "--topic", "test/#", "--yes"});
+  CHECK(discarded.code == 0);
+  CHECK(has(discarded.out, "2 dead letters are gone"));
+  const Outcome unknown = bench.run({"dead", "replay", bench.file(), "1", "99"});
+  CHECK(unknown.code == 1);
+  CHECK(has(unknown.out, "no dead letter 99"));
+  CHECK(has(unknown.out, "1 message waits again"));
+  CHECK(has(bench.run({"dead", "replay", bench.file(), "--all"}).out, "1 message waits again"));
+}
+
+TEST_CASE("cli: beside a running application it sees the relay and its sink, and takes nothing over") {
+  const Bench bench;
+  support::Broker broker;
+  support::Subscriber subscriber{broker.port()};
+  satchel::Outbox application{bench.file(), {.device_id = "unit-7"}};
+  application.attach(url(broker));
+  application.start();
+  application.enqueue({.topic = "plant/first", .payload = "1"});
+  REQUIRE(subscriber.wait(1).size() == 1);
+  const Outcome status = bench.run({"status", bench.file()});
+  CHECK(has(status.out, "running in process " + std::to_string(getpid())));
+  CHECK(has(status.out, "  up for "));
+  CHECK(has(status.out, "all is well"));
+  CHECK(status.code == 0);
+  // Sent by the application's relay, which was told of it.
+  const Outcome sent = bench.run({"send", bench.file(), "plant/second", "2"});
+  CHECK(sent.code == 0);
+  CHECK(subscriber.wait(2).back().property("satchel-id") + "\n" == sent.out);
+  const satchel::Identity identity = application.identity();
+  CHECK(has(bench.run({"check", bench.file()}).out, "process " + std::to_string(getpid())));
+  CHECK(application.identity() == identity);
+  CHECK(application.status().leading);
+
+  // The broker goes: the reason can be read from outside.
+  broker.kill();
+  application.enqueue({.topic = "plant/third", .payload = "3"});
+  Outcome down;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+  do {
+    down = bench.run({"status", bench.file()});
+  } while (!has(down.out, "  down for ") && std::chrono::steady_clock::now() < deadline);
+  CHECK(has(down.out, "  down for "));
+  CHECK(has(down.out, "check the network and the address"));
+  CHECK_MESSAGE(down.code == 0, "an outage mends itself");
+  application.stop(std::chrono::seconds{5});
+}
