@@ -232,6 +232,37 @@ TEST_CASE("clock: created-at is told for boots whose clock was trusted at some t
   }
 }
 
+TEST_CASE("clock: the application's own word on the clock counts for created-at") {
+  const support::TempDir directory{support::TempDir::Where::memory};
+  const auto clock = std::make_shared<ManualClock>();
+  satchel::Options options;
+  options.clock = clock;
+  options.trust_clock = [](satchel::WallTime time) { return time >= kNoon; };
+  satchel::Outbox outbox{directory.path() + "/device.db", options};
+  std::vector<std::optional<satchel::WallTime>> created;
+  auto sink = std::make_unique<ScriptedSink>();
+  sink->answer([&](const satchel::Delivery& delivery) {
+    created.push_back(delivery.created);
+    return satchel::delivered();
+  });
+  outbox.attach(std::move(sink));
+  const auto deliver = [&] {
+    outbox.enqueue({.topic = "t"});
+    while (outbox.run_once()) {
+    }
+  };
+  // The clock says that it is right, a year too early.
+  clock->set_wall(kNoon - std::chrono::hours{24 * 365}, true);
+  deliver();
+  clock->set_wall(kNoon, false);
+  // The relay notes the time beside what it records anyway, so the first one may go without.
+  deliver();
+  deliver();
+  REQUIRE(created.size() == 3);
+  CHECK_FALSE(created[0].has_value());
+  CHECK(created[2] == kNoon);
+}
+
 TEST_CASE("clock: a wall clock that stands still stops nothing") {
   satchel::RouteOptions route;
   route.budget = {.bytes = 100, .period = satchel::DataBudget::Period::day};
