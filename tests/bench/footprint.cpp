@@ -70,7 +70,6 @@ void play(const Role& role) {
   const std::size_t expected = role.port != 0 ? std::min(role.backlog, role.window / 4 * 3) : 0;
   while (outbox.status().in_flight < expected && std::chrono::steady_clock::now() < deadline)
     wait_for(std::chrono::milliseconds{20});
-  std::printf("private_KiB %g\nresident_KiB %g\n", bench::private_memory_kib(), bench::resident_memory_kib());
   if (role.idle_seconds > 0) {
     // After what was done is over.
     wait_for(std::chrono::milliseconds{500});
@@ -84,6 +83,7 @@ void play(const Role& role) {
     std::printf("wakeups_a_minute %g\nwritten_bytes_a_minute %g\ncpu_ms_a_minute %g\n", woken / minutes,
                 (bench::written_bytes() - written) / minutes, (bench::cpu_seconds() - cpu) * 1e3 / minutes);
   }
+  std::printf("private_KiB %g\nresident_KiB %g\n", bench::private_memory_kib(), bench::resident_memory_kib());
   std::fflush(stdout);
   outbox.stop(std::chrono::milliseconds{200});
 }

@@ -83,14 +83,20 @@ class EvenBroker {
   std::thread thread_;
 };
 
-double system_calls(const std::vector<std::string>& command, std::size_t messages, const std::string& what) {
-  const bench::SystemCallCount counted{command};
-  const double each = static_cast<double>(counted.all()) / static_cast<double>(messages);
-  std::string detail;
-  for (const auto& [number, count] : counted.by_number())
-    detail += " " + std::to_string(number) + ":" + std::to_string(count);
-  MESSAGE(what << ": " << each << " system calls a message (number:count" << detail << ")");
-  return each;
+/// Of a message; 0 where they cannot be counted.
+double system_calls(const std::vector<std::string>& command, const std::string& what) {
+  try {
+    const bench::SystemCallCount counted{command};
+    const double each = static_cast<double>(counted.all()) / kMessages;
+    std::string detail;
+    for (const auto& [number, count] : counted.by_number())
+      detail += " " + std::to_string(number) + ":" + std::to_string(count);
+    MESSAGE(what << ": " << each << " system calls a message (number:count" << detail << ")");
+    return each;
+  } catch (const bench::NoTracing& problem) {
+    MESSAGE(what << ": " << problem.what() << ", system calls are not counted");
+    return 0;
+  }
 }
 
 /// Instructions of a message, by callgrind.
@@ -120,8 +126,9 @@ double instructions(const std::string& role) {
 bool scans_a_large_table(const std::string& line) {
   const auto at = line.find("SCAN ");
   if (at == std::string::npos) return false;
-  const std::string what = line.substr(at + 5);
-  for (const char* small : {"CONSTANT", "(", "sqlite_schema", "satchel_identity", "satchel_boot",
+  std::string what = line.substr(at + 5);
+  if (what.rfind("main.", 0) == 0) what.erase(0, 5);
+  for (const char* small : {"CONSTANT", "(", "pragma_", "sqlite_schema", "satchel_identity", "satchel_boot",
                             "satchel_state", "satchel_counter"}) {
     if (what.rfind(small, 0) == 0) return false;
   }
@@ -137,7 +144,7 @@ TEST_CASE("gate: a message alone in its transaction costs one sync, a page of th
   CHECK(cost.at("bytes") >= 100);
   CHECK(cost.at("syncs") <= 1.05);
   CHECK(cost.at("syncs") >= 1);
-  CHECK(cost.at("allocations") <= 12);
+  CHECK(cost.at("allocations") <= 14);
 }
 
 TEST_CASE("gate: draining a backlog costs a share of a batch: no sync, few bytes and allocations") {
@@ -154,19 +161,19 @@ TEST_CASE("gate: a message that is enqueued, sent and recorded alone costs no se
   CHECK(cost.at("bytes") >= 4000);
   CHECK(cost.at("syncs") <= 1.05);
   CHECK(cost.at("syncs") >= 1);
-  CHECK(cost.at("allocations") <= 205);
+  CHECK(cost.at("allocations") <= 235);
 }
 
 TEST_CASE("gate: few system calls for enqueueing, and less than one for draining") {
-  CHECK(system_calls(load_command("enqueue", kMessages), kMessages, "enqueue") <= 18);
-  CHECK(system_calls(load_command("drain", kMessages), kMessages, "drain") <= 0.9);
-  CHECK(system_calls(load_command("live", kMessages), kMessages, "live") <= 85);
+  CHECK(system_calls(load_command("enqueue", kMessages), "enqueue") <= 14);
+  CHECK(system_calls(load_command("drain", kMessages), "drain") <= 0.5);
+  CHECK(system_calls(load_command("live", kMessages), "live") <= 72);
 }
 
 #ifdef SATCHEL_HAVE_MQTT
 TEST_CASE("gate: over MQTT a message costs what libmosquitto takes and little more") {
   const EvenBroker broker{kMessages};
-  CHECK(system_calls(load_command("mqtt", kMessages, broker.port()), kMessages, "mqtt") <= 6);
+  CHECK(system_calls(load_command("mqtt", kMessages, broker.port()), "mqtt") <= 6.3);
 }
 #endif
 
@@ -204,8 +211,8 @@ TEST_CASE("gate: instructions of enqueueing and of draining") {
     MESSAGE("valgrind is not installed: instructions are not counted");
     return;
   }
-  CHECK(instructions("enqueue") <= 33'000);
-  CHECK(instructions("drain") <= 21'500);
-  CHECK(instructions("live") <= 330'000);
+  CHECK(instructions("enqueue") <= 35'000);
+  CHECK(instructions("drain") <= 23'000);
+  CHECK(instructions("live") <= 375'000);
 }
 #endif

@@ -18,11 +18,17 @@
 
 namespace bench {
 
+/// The kernel allows no tracing: a container can forbid it.
+class NoTracing : public std::runtime_error {
+ public:
+  NoTracing() : std::runtime_error{"the kernel allows no tracing"} {}
+};
+
 /// System calls of a program and its threads between its two marks, by their number. Counted by tracing, so
 /// that it does not matter how busy the machine is.
 class SystemCallCount {
  public:
-  /// Runs the program to its end. Throws when it fails, or when the kernel allows no tracing.
+  /// Runs the program to its end. Throws when it fails, `NoTracing` when it cannot be traced.
   explicit SystemCallCount(const std::vector<std::string>& command) {
     std::vector<char*> words;
     for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
@@ -62,8 +68,7 @@ class SystemCallCount {
 
   void watch() {
     int status = 0;
-    if (::waitpid(child_, &status, 0) != child_ || !WIFSTOPPED(status))
-      throw std::runtime_error{"the kernel allows no tracing"};
+    if (::waitpid(child_, &status, 0) != child_ || !WIFSTOPPED(status)) throw NoTracing{};
     ::ptrace(PTRACE_SETOPTIONS, child_, nullptr,
              PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL);
     ::ptrace(PTRACE_SYSCALL, child_, nullptr, nullptr);

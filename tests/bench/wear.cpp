@@ -105,6 +105,8 @@ int main(int count, char** words) {
       row("one a second, relaxed" + pages, {.page = page, .full = false});
       row("10 a second" + pages, {.page = page, .burst = 10});
       row("bursts of 100" + pages, {.page = page, .burst = 100});
+      row("one a second of 1 KiB" + pages, {.page = page, .bytes = 1024});
+      row("bursts of 100 of 1 KiB" + pages, {.page = page, .burst = 100, .bytes = 1024});
     }
     const std::chrono::milliseconds hour{3'600'000};
     row("one a second, acknowledgements 20 at a time", {.linger = hour, .unsettled = 20});
