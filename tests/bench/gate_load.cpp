@@ -110,6 +110,7 @@ void live(std::size_t messages) {
   counted(life, [&] { run(messages); });
 }
 
+#if SATCHEL_HAVE_MQTT
 /// A backlog through libmosquitto, with the relay's thread and the sink's.
 void mqtt(std::size_t messages, std::uint16_t port) {
   const Life life;
@@ -122,6 +123,7 @@ void mqtt(std::size_t messages, std::uint16_t port) {
   });
   outbox.stop(std::chrono::seconds{10});
 }
+#endif
 
 // ---- statements ----
 
@@ -225,8 +227,10 @@ int main(int count, char** words) {
       drain(messages);
     } else if (role == "live") {
       live(messages);
+#if SATCHEL_HAVE_MQTT
     } else if (role == "mqtt" && count > 3) {
       mqtt(messages, static_cast<std::uint16_t>(std::stoul(words[3])));
+#endif
     } else if (role == "statements") {
       statements(messages);
     } else {

@@ -9,6 +9,8 @@
 #include "support/scripted_broker.hpp"
 #include "support/temp_dir.hpp"
 
+#include <satchel/features.hpp>
+
 #include <doctest/doctest.h>
 
 #include <sys/syscall.h>
@@ -170,7 +172,7 @@ TEST_CASE("gate: few system calls for enqueueing, and less than one for draining
   CHECK(system_calls(load_command("live", kMessages), "live") <= 72);
 }
 
-#ifdef SATCHEL_HAVE_MQTT
+#if SATCHEL_HAVE_MQTT
 TEST_CASE("gate: over MQTT a message costs what libmosquitto takes and little more") {
   const EvenBroker broker{kMessages};
   CHECK(system_calls(load_command("mqtt", kMessages, broker.port()), "mqtt") <= 6.3);
