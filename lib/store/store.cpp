@@ -169,7 +169,7 @@ MessageId Store::save(const Message& message) {
   return id;
 }
 
-void Store::fence() noexcept {
+bool Store::fence() noexcept {
   Connection& connection = *writer_->connection;
   try {
     connection.set_full(true);
@@ -179,14 +179,16 @@ void Store::fence() noexcept {
       transaction.commit();
     }
     connection.set_full(site_.options.durability == Durability::full);
+    return true;
   } catch (const std::exception&) {
     // The next commit that succeeds is the fence; until then the outcome stays unknown.
     try {
       connection.set_full(site_.options.durability == Durability::full);
     } catch (const std::exception&) {
-      return;  // full stays on, which costs time and nothing else
+      return false;  // full stays on, which costs time and nothing else
     }
   }
+  return false;
 }
 
 void Store::limit_log() noexcept {

@@ -113,8 +113,8 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
   void note_newest(std::int64_t row) const noexcept;
   void wake() const noexcept;
   /// Commits one frame, syncs it, and with it makes an errored commit before it impossible to come back. Best
-  /// effort.
-  void fence() noexcept;
+  /// effort: true when it is done.
+  bool fence() noexcept;
   void limit_log() noexcept;
   std::uint64_t replay_slice(std::int64_t& after, std::int64_t until);
   std::int64_t newest_dead() const;

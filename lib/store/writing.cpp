@@ -117,15 +117,16 @@ void Writing::commit_failed(int code, const std::string& message, bool committin
   store_->writer_->connection->rollback();
   store_->writer_->enqueuer.end(false);
   if (is_damage(code)) note_damage(store_->site_.relay_path);
-  const bool unknown = committing && primary(code) == SQLITE_IOERR;
-  if (unknown) {
-    // The frames may be in the log: after a crash the commit would come back. The next commit overwrites
-    // them.
-    store_->fence();
-  }
+  // Whatever fails behind the last frame, and that may be memory for the index of the log, leaves the frames
+  // there: after a crash the commit would come back. The next commit overwrites them. A lock or a rule
+  // refuses before the first frame, and a full disk the last.
+  const int kind = primary(code);
+  const bool refused = kind == SQLITE_BUSY || kind == SQLITE_CONSTRAINT || kind == SQLITE_FULL;
+  const bool fenced = !committing || refused || store_->fence();
+  const bool unknown = committing && (kind == SQLITE_IOERR || !fenced);
   end();
   if (!unknown) throw_error("commit", code, message);
-  throw OutcomeUnknown{"commit", "I/O error in the commit: " + message,
+  throw OutcomeUnknown{"commit", "failure in the middle of the commit: " + message,
                        "rows and messages share one fate: look for the rows after the next restart, or write "
                        "them again in a way "
                        "that bears a repetition; check the storage device",

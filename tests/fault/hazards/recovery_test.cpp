@@ -174,3 +174,66 @@ TEST_CASE("hazards: a commit whose sync failed does not come back after the next
   report.figure("came back", came_back);
   report.figure("came back on plain SQLite", ghosts);
 }
+
+TEST_CASE("hazards: a commit that ran out of memory behind its last frame does not come back") {
+  const TempDir dir;
+  // More frames than the first piece of the log's index has room for: SQLite asks for the next piece when
+  // all of them are written and synced.
+  static constexpr const char* kMuch = "INSERT INTO rows(n, v) VALUES (1, randomblob(2500000))";
+  const auto exhaust = [](FaultVfs& faults, bool lasting) {
+    faults.fail(FileOp::shared_memory, FileKind::database, SQLITE_NOMEM, 1, lasting);
+  };
+  const std::string ghost = dir.path() + "/plain.db";
+  REQUIRE(die_after([&] {
+    FaultVfs faults;
+    SQLite::Database database = plain(ghost, faults.name().c_str());
+    database.exec("PRAGMA page_size = 512; PRAGMA journal_mode = WAL");
+    database.exec("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_spill = OFF");
+    database.exec("CREATE TABLE rows(n, v)");
+    exhaust(faults, false);
+    if (database.tryExec(kMuch) != SQLITE_NOMEM) ::_exit(2);
+    if (database.execAndGet("SELECT count(*) FROM rows").getInt() != 0) ::_exit(3);
+    die();
+  }));
+  const std::int64_t ghosts = number(ghost, "SELECT count(*) FROM rows");
+  CHECK(ghosts == 1);
+
+  std::int64_t came_back = 0;
+  for (const bool lasting : {false, true}) {
+    CAPTURE(lasting);
+    const std::string path = dir.path() + (lasting ? "/lasting.db" : "/once.db");
+    REQUIRE(die_after([&] {
+      FaultVfs faults;
+      satchel::Options options;
+      options.vfs = faults.name();
+      options.page_size = 512;
+      satchel::Outbox outbox{path, options};
+      satchel::Transaction made = outbox.begin();
+      made.execute("CREATE TABLE rows(n, v)");
+      made.commit();
+      satchel::Transaction tx = outbox.begin();
+      tx.execute(kMuch);
+      tx.enqueue({.topic = "t", .payload = "1"});
+      exhaust(faults, lasting);
+      bool refused = false;
+      bool unknown = false;
+      try {
+        tx.commit();
+      } catch (const satchel::OutcomeUnknown&) {
+        unknown = true;
+      } catch (const satchel::StorageError&) {
+        refused = true;
+      }
+      if (lasting ? !(unknown || refused) : !refused) ::_exit(2);
+      faults.heal();
+      // What was refused must never be there; what is unknown may be until the next commit.
+      if (unknown) outbox.enqueue({.topic = "t", .payload = "2"});
+      die();
+    }));
+    came_back += number(path, "SELECT count(*) FROM rows");
+  }
+  CHECK(came_back == 0);
+  support::Report report{"hazards", "a commit that ran out of memory behind its last frame, then kill -9"};
+  report.figure("came back", came_back);
+  report.figure("came back on plain SQLite", ghosts);
+}
