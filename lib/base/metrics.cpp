@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include <satchel/metrics.hpp>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace satchel {
+namespace {
+
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+/// Names have letters, digits and `_`, and do not begin with a digit.
+std::string name_of(const std::string& text) {
+  std::string name = text;
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  std::replace_if(
+      name.begin(), name.end(), [&](char c) { return !allowed(c); }, '_');
+  if (name.empty() || (name.front() >= '0' && name.front() <= '9')) name.insert(name.begin(), '_');
+  return name;
+}
+
+std::string escaped(const std::string& text) {
+  std::string value;
+  for (const char c : text) {
+    if (c == '\n') {
+      value += "\\n";
+    } else {
+      if (c == '\\' || c == '"') value += '\\';
+      value += c;
+    }
+  }
+  return value;
+}
+
+class Page {
+ public:
+  Page(MetricsFormat format, const Labels& labels)
+      : open_{format == MetricsFormat::openmetrics}, labels_{labels} {}
+
+  void gauge(const std::string& name, const char* help) { family(name, name, "gauge", help); }
+  /// Samples of a counter end in `_total`; only OpenMetrics names its family without that.
+  void counter(const std::string& name, const char* help) {
+    family(open_ ? name : name + "_total", name + "_total", "counter", help);
+  }
+
+  void sample(std::uint64_t value, const Labels& more = {}) {
+    text_ += sample_;
+    std::string_view before = "{";
+    for (const Labels* labels : {&labels_, &more}) {
+      for (const auto& [name, content] : *labels) {
+        text_ += before;
+        text_ += name_of(name) + "=\"" + escaped(content) + '"';
+        before = ",";
+      }
+    }
+    if (before == ",") text_ += '}';
+    text_ += ' ' + std::to_string(value) + '\n';
+  }
+
+  std::string done() {
+    if (open_) text_ += "# EOF\n";
+    return std::move(text_);
+  }
+
+ private:
+  void family(const std::string& name, const std::string& sample, const char* type, const char* help) {
+    sample_ = "satchel_" + sample;
+    text_ += "# HELP satchel_" + name + ' ' + help + '\n';
+    text_ += "# TYPE satchel_" + name + ' ' + type + '\n';
+  }
+
+  const bool open_;
+  const Labels& labels_;
+  std::string sample_;
+  std::string text_;
+};
+
+struct Number {
+  const char* name;
+  const char* help;
+  std::uint64_t value;
+};
+
+void add_routes(Page& page, const std::vector<RouteStatus>& routes) {
+  const auto each = [&](auto value) {
+    for (const RouteStatus& route : routes) page.sample(value(route), {{"route", route.name}});
+  };
+  page.gauge("route_state", "1 for the state that the route's sink has");
+  constexpr std::array<SinkState, 5> kStates{SinkState::none, SinkState::connecting, SinkState::up,
+                                             SinkState::paused, SinkState::blocked};
+  for (const RouteStatus& route : routes) {
+    for (const SinkState state : kStates) {
+      page.sample(route.sink == state ? 1 : 0,
+                  {{"route", route.name}, {"state", std::string{to_string(state)}}});
+    }
+  }
+  page.gauge("route_paused", "1 while the route is paused by the application");
+  each([](const RouteStatus& route) { return route.paused ? std::uint64_t{1} : std::uint64_t{0}; });
+  page.gauge("route_held_back", "1 while a budget or quiet hours hold messages back");
+  each([](const RouteStatus& route) { return route.held_back ? std::uint64_t{1} : std::uint64_t{0}; });
+  page.gauge("route_in_flight", "Messages with the route's sink");
+  each([](const RouteStatus& route) { return route.in_flight; });
+  page.gauge("route_budget_used_bytes", "Bytes that count in the current period of the budget");
+  each([](const RouteStatus& route) { return route.budget_used; });
+  page.counter("route_delivered", "Messages that the route delivered");
+  each([](const RouteStatus& route) { return route.delivered; });
+}
+
+}  // namespace
+
+std::string metrics_text(const Status& status, MetricsFormat format, const Labels& labels) {
+  Page page{format, labels};
+  const auto truth = [](bool value) { return value ? std::uint64_t{1} : std::uint64_t{0}; };
+  for (const Number& number :
+       {Number{"pending", "Messages that wait", status.pending},
+        Number{"pending_is_bound", "1 when so many may wait at most", truth(status.pending_is_bound)},
+        Number{"in_flight", "Messages with a sink", status.in_flight},
+        Number{"unsettled", "Receipts that are not recorded yet", status.unsettled},
+        Number{"dead", "Dead letters", status.dead},
+        Number{"newest_row", "Highest row id that was given", static_cast<std::uint64_t>(status.newest_row)},
+        Number{"leading", "1 when this process is the relay of the file", truth(status.leading)},
+        Number{"running", "1 while the relay thread runs", truth(status.running)},
+        Number{"failing", "1 while a failure keeps the relay from working",
+               truth(status.failure.has_value())}}) {
+    page.gauge(number.name, number.help);
+    page.sample(number.value);
+  }
+  for (const Number& number :
+       {Number{"delivered", "Messages delivered", status.delivered},
+        Number{"retried", "Failed attempts that were counted", status.retried},
+        Number{"expired", "Messages that expired", status.expired},
+        Number{"async_dropped", "Messages given up because the queue was full", status.async_dropped}}) {
+    page.counter(number.name, number.help);
+    page.sample(number.value);
+  }
+  if (!status.routes.empty()) add_routes(page, status.routes);
+  return page.done();
+}
+
+}  // namespace satchel
