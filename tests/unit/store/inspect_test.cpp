@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+#include "fixture.hpp"
+#include "store/relay_file.hpp"
+#include "store/relay_health.hpp"
+
+#include <satchel/error.hpp>
+#include <satchel/inspect.hpp>
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+using namespace store_test;
+using satchel::FileReport;
+using satchel::Inspector;
+using satchel::MessageQuery;
+using satchel::OpenError;
+using satchel::PendingMessage;
+using satchel::SinkState;
+using satchel::store::RelayByte;
+using satchel::store::RelayFile;
+using satchel::store::RelayHealth;
+
+namespace {
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file{path, std::ios::binary};
+  return {std::istreambuf_iterator<char>{file}, std::istreambuf_iterator<char>{}};
+}
+
+Message about(const std::string& topic, const std::string& key = {}) {
+  Message made;
+  made.topic = topic;
+  made.payload = "x";
+  made.key = key;
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("inspect: messages are found by topic, key and row, in slices, without tombstones") {
+  const support::TempDir directory;
+  const std::string path = directory.path() + "/device.db";
+  const auto store = Store::open(path, {});
+  for (int number = 0; number < 6; ++number)
+    store->save(about("plant/" + std::to_string(number % 3), number % 2 == 0 ? "even" : ""));
+  Inspector inspector{path};
+  CHECK(inspector.messages().size() == 6);
+  MessageQuery query;
+  query.topics = "plant/1";
+  REQUIRE(inspector.messages(query).size() == 2);
+  CHECK(inspector.messages(query).front().id.row == 2);
+  query = {};
+  query.key = "even";
+  CHECK(inspector.messages(query).size() == 3);
+  query.after = 3;
+  CHECK(inspector.messages(query).size() == 1);
+  query = {};
+  query.limit = 4;
+  CHECK(inspector.messages(query).back().id.row == 4);
+  query.failed = true;
+  CHECK(inspector.messages(query).empty());
+  REQUIRE(inspector.message(3));
+  CHECK(inspector.message(3)->message.payload == "x");
+  CHECK_FALSE(inspector.message(7));
+  // The newest row goes: its tombstone is no message.
+  REQUIRE(store->acquire());
+  satchel::Settlement settlement;
+  settlement.delivered = {6};
+  REQUIRE(store->settle(settlement));
+  CHECK(inspector.messages().size() == 5);
+  CHECK_FALSE(inspector.message(6));
+}
+
+TEST_CASE("inspect: what failed is told with its errors, and dead letters with theirs") {
+  const support::TempDir directory;
+  const std::string path = directory.path() + "/device.db";
+  const auto store = Store::open(path, {});
+  for (int number = 0; number < 3; ++number) store->save(about("plant/x"));
+  REQUIRE(store->acquire());
+  satchel::Settlement settlement;
+  settlement.failures = {{.row = 1, .attempts = 2, .due = std::nullopt, .error = "no answer"}};
+  settlement.deaths = {{.row = 2, .attempts = 1, .error = "422 refused"}};
+  REQUIRE(store->settle(settlement));
+  Inspector inspector{path};
+  MessageQuery failed;
+  failed.failed = true;
+  const std::vector<PendingMessage> messages = inspector.messages(failed);
+  REQUIRE(messages.size() == 1);
+  CHECK(messages.front().attempts == 2);
+  CHECK(messages.front().last_error == "no answer");
+  const FileReport report = inspector.report();
+  CHECK(report.pending == 2);
+  CHECK(report.failing == 1);
+  CHECK(report.dead == 1);
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures.front().text == "no answer");
+  REQUIRE(report.deaths.size() == 1);
+  CHECK(report.deaths.front().text == "422 refused");
+  CHECK(report.relay.alive);
+  REQUIRE(inspector.dead_letter(2));
+  CHECK_FALSE(inspector.dead_letter(1));
+  store->release();
+  CHECK_FALSE(inspector.report().relay.alive);
+}
+
+TEST_CASE("inspect: looking writes nothing, and makes nothing where nothing is") {
+  const support::TempDir directory;
+  const std::string path = directory.path() + "/device.db";
+  CHECK_THROWS_AS(Inspector{path}, OpenError);
+  CHECK(std::filesystem::is_empty(directory.path()));
+  Store::open(path, {})->save(about("plant/x"));
+  const std::string database = bytes_of(path);
+  const std::string log = bytes_of(path + "-wal");
+  {
+    Inspector inspector{path};
+    inspector.report();
+    inspector.messages();
+    CHECK(inspector.damage().empty());
+  }
+  CHECK(bytes_of(path) == database);
+  CHECK(bytes_of(path + "-wal") == log);
+}
+
+TEST_CASE("inspect: a visitor neither makes a file nor begins an identity for want of the device id") {
+  const support::TempDir directory;
+  const std::string path = directory.path() + "/device.db";
+  Options visiting;
+  visiting.visiting = true;
+  CHECK_THROWS_AS(Store::open(path, visiting), OpenError);
+  CHECK(std::filesystem::is_empty(directory.path()));
+  Options own;
+  own.device_id = "unit-7";
+  const satchel::Identity identity = Store::open(path, own)->save(about("plant/x")).identity;
+  CHECK(Store::open(path, visiting)->save(about("plant/x")).identity == identity);
+  CHECK(Store::open(path, own)->identity() == identity);
+  // A database of somebody else stays as it is.
+  const std::string other = directory.path() + "/other.db";
+  SQLite::Database{other, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE}.exec("CREATE TABLE theirs(a)");
+  const std::string before = bytes_of(other);
+  CHECK_THROWS_AS(Store::open(other, visiting), OpenError);
+  CHECK_THROWS_AS(Inspector{other}, OpenError);
+  CHECK(bytes_of(other) == before);
+}
+
+TEST_CASE("inspect: a backup holds what was there when it began, and is refused over a file") {
+  const support::TempDir directory;
+  const std::string path = directory.path() + "/device.db";
+  const auto store = Store::open(path, {});
+  for (int number = 0; number < 300; ++number) {
+    Message large = about("plant/x");
+    large.payload = std::string(10'000, 'x');
+    store->save(large);
+  }
+  Inspector inspector{path};
+  const std::string copy = directory.path() + "/copy.db";
+  int calls = 0;
+  inspector.backup(copy, [&](std::uint64_t done, std::uint64_t total) {
+    CHECK(done <= total);
+    // Somebody commits in the middle of it.
+    if (++calls == 1) store->save(about("plant/late"));
+  });
+  CHECK(calls > 1);
+  CHECK(Inspector{copy}.report().pending == 300);
+  CHECK(inspector.report().pending == 301);
+  CHECK_THROWS_AS(inspector.backup(copy), OpenError);
+  CHECK_FALSE(std::filesystem::exists(copy + ".part"));
+}
+
+TEST_CASE("inspect: what a relay tells of itself is read back, whole or not at all") {
+  RelayHealth health;
+  health.boot_id = "boot";
+  health.process = 42;
+  health.failure = "disk full\nmake room";
+  health.sinks = {{"mqtt://broker:1883", SinkState::blocked, "not\tauthorized", 1234},
+                  {"stdout:", SinkState::up, "", 5}};
+  const RelayHealth read = satchel::store::decode_health(encode(health));
+  CHECK(read.boot_id == "boot");
+  CHECK(read.process == 42);
+  CHECK(read.failure == "disk full make room");
+  REQUIRE(read.sinks.size() == 2);
+  CHECK(read.sinks[0].name == "mqtt://broker:1883");
+  CHECK(read.sinks[0].state == SinkState::blocked);
+  CHECK(read.sinks[0].problem == "not authorized");
+  CHECK(read.sinks[0].since == 1234);
+  CHECK(read.sinks[1].state == SinkState::up);
+
+  const support::TempDir directory;
+  const RelayFile file{directory.path() + "/device.db-relay"};
+  CHECK(file.health().empty());
+  file.note_health(encode(health));
+  CHECK(file.health() == encode(health));
+  // More than has room is cut off and still whole; what is torn is nothing.
+  file.note_health(std::string(5000, 'y'));
+  CHECK(file.health() == std::string(2040, 'y'));
+  {
+    std::fstream torn{directory.path() + "/device.db-relay", std::ios::in | std::ios::out | std::ios::binary};
+    torn.seekp(2048 + 100);
+    torn.put('z');
+  }
+  CHECK(file.health().empty());
+}
+
+TEST_CASE("inspect: a lock is seen from outside, and no file is made by looking for it") {
+  const support::TempDir directory;
+  const std::string path = directory.path() + "/device.db-relay";
+  CHECK_FALSE(RelayFile::existing(path));
+  RelayFile leader{path};
+  const std::optional<RelayFile> seen = RelayFile::existing(path);
+  REQUIRE(seen);
+  CHECK_FALSE(seen->held(RelayByte::leader));
+  REQUIRE(leader.try_lock(RelayByte::leader));
+  CHECK(seen->held(RelayByte::leader));
+  leader.unlock(RelayByte::leader);
+  CHECK_FALSE(seen->held(RelayByte::leader));
+}
