@@ -48,8 +48,11 @@ Loaded Lanes::take_front() {
 }
 
 bool Lanes::occupy(const std::string& key, std::int64_t row) {
-  Node& node = *lanes_.try_emplace(key).first;
+  const auto [place, made] = lanes_.try_emplace(key);
+  Node& node = *place;
   Lane& lane = node.second;
+  // Others of the key may lie before it and after it, wherever the cursors are.
+  if (made && !in_order_) pass_over(lane, 1);
   const bool taken = lane.out != 0 && lane.out != row;
   if (taken) {
     pass_over(lane, row);
@@ -104,6 +107,15 @@ void Lanes::unload_all() {
     const auto current = node++;  // relist may erase it
     if (current->second.loaded.empty()) continue;
     unload(current->second);
+    relist(*current);
+  }
+}
+
+void Lanes::pass_over_all(std::int64_t row) {
+  for (auto node = lanes_.begin(); node != lanes_.end();) {
+    const auto current = node++;
+    unload(current->second);
+    pass_over(current->second, row);
     relist(*current);
   }
 }

@@ -34,8 +34,9 @@ class Lanes {
  public:
   /// `most` lanes. Beyond the first message of each, all together keep `most_loaded` messages and half of
   /// `most_bytes` that the cursor came across.
-  Lanes(std::size_t most, std::size_t most_loaded, std::size_t most_bytes) noexcept
-      : most_{most}, most_loaded_{most_loaded}, most_bytes_{most_bytes} {}
+  /// `in_order`: the cursor comes across the rows in ascending order, so that those below a row are known.
+  Lanes(std::size_t most, std::size_t most_loaded, std::size_t most_bytes, bool in_order = true) noexcept
+      : most_{most}, most_loaded_{most_loaded}, most_bytes_{most_bytes}, in_order_{in_order} {}
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
@@ -70,6 +71,9 @@ class Lanes {
   /// Forgets what was read ahead, to be read again.
   void unload(const std::string& key);
   void unload_all();
+
+  /// Rows from `row` on are not known any more, in no lane: the cursor has gone past them.
+  void pass_over_all(std::int64_t row);
 
   /// Nothing of the key is sent while its first message waits for a topic.
   void hold(const std::string& key, const std::string& topic);
@@ -106,6 +110,7 @@ class Lanes {
   std::size_t most_;
   std::size_t most_loaded_;
   std::size_t most_bytes_;
+  bool in_order_;
   std::unordered_map<std::string, Lane> lanes_{};
   std::set<std::pair<std::int64_t, Node*>> ready_{};
   std::set<std::pair<std::int64_t, Node*>> hungry_{};

@@ -132,7 +132,8 @@ bool RouteRelay::try_topic(std::vector<Loaded>& batch) {
   std::optional<Loaded> message = read(due->row);
   if (message && !admitted(message->bytes, message->message.priority)) return false;
   const bool free = message && message->message.topic == due->topic && message->message.damage.empty() &&
-                    !message->message.suspect && lead.ledger.count(due->row) == 0;
+                    !message->message.suspect && !shared_.lead->dead_keys.blocks(message->message.key) &&
+                    lead.ledger.count(due->row) == 0;
   shared_.progress = true;
   Supply& supply = lead.tiers.of(free ? message->message.priority : Priority::normal).supply;
   if (!free || (!message->message.key.empty() && !supply.lanes().occupy(message->message.key, due->row))) {

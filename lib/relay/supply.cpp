@@ -18,7 +18,7 @@ Supply::Supply(const Options& options, Storage& storage, const DeadKeys& dead_ke
       dead_keys_{dead_keys},
       at_end_{scope_.priority != Priority::normal},
       most_lanes_{key_limit(options)},
-      lanes_{most_lanes_, options.batch_size, options.window_bytes} {}
+      lanes_{most_lanes_, options.batch_size, options.window_bytes, scope_.drain == Drain::oldest_first} {}
 
 bool Supply::refill(const Ledger& ledger, std::size_t wanted, bool may_advance, BootTime now) {
   int reads = 0;
@@ -168,6 +168,7 @@ void Supply::set_mark() {
   const Claimed found = storage_.claim(newest);
   mark_ = found.last ? *found.last : found.messages.empty() ? 0 : found.messages.front().id.row;
   mark_wanted_ = false;
+  lanes_.pass_over_all(cursor_ + 1);
   cursor_ = mark_;
   at_end_ = false;
   if (scope_.drain == Drain::newest_first) back_ = mark_ + 1;
