@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <satchel/options.hpp>
 #include <satchel/storage.hpp>
 #include <satchel/testing/manual_clock.hpp>
 
@@ -16,12 +17,16 @@ class Backend {
   virtual ~Backend() = default;
 
   virtual satchel::Storage& storage() = 0;
+  /// It keeps quotas and lets messages take the place of earlier ones.
+  virtual bool drops() const { return false; }
   /// Ends the process that has it open, without a release, and opens it in a new one.
   virtual void crash() = 0;
   /// A DELETE by somebody else. False: the row was not pending.
   virtual bool erase(std::int64_t row) = 0;
   /// False: it is no dead letter.
   virtual bool replay(const satchel::MessageId& id) = 0;
+  /// Deletes a dead letter for good.
+  virtual bool discard(const satchel::MessageId& id) = 0;
   virtual std::set<std::int64_t> pending() = 0;
   virtual std::set<std::int64_t> dead() = 0;
 
@@ -36,6 +41,7 @@ class Backend {
 std::unique_ptr<Backend> memory_backend(const satchel::testing::ManualClock& clock, std::uint64_t seed);
 
 /// The real store on a file of its own, in memory where possible.
-std::unique_ptr<Backend> store_backend(std::shared_ptr<satchel::testing::ManualClock> clock);
+std::unique_ptr<Backend> store_backend(std::shared_ptr<satchel::testing::ManualClock> clock,
+                                       const satchel::Options& options);
 
 }  // namespace simulation

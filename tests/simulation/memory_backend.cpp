@@ -3,6 +3,7 @@
 
 #include "backend.hpp"
 
+#include <mutex>
 #include <random>
 
 namespace simulation {
@@ -29,6 +30,12 @@ class MemoryBackend final : public Backend {
 
   bool erase(std::int64_t row) override { return storage_->erase(row); }
   bool replay(const satchel::MessageId& id) override { return storage_->replay(id.row); }
+
+  bool discard(const satchel::MessageId& id) override {
+    const std::lock_guard lock{medium_->mutex};
+    ++medium_->rescans;
+    return medium_->dead.erase(id.row) != 0;
+  }
 
   std::set<std::int64_t> pending() override {
     std::set<std::int64_t> rows;

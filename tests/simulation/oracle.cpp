@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "oracle.hpp"
 
+#include "base/retry.hpp"
+
 #include <iostream>
 
 namespace simulation {
 
 using satchel::DeadReason;
 using satchel::Verdict;
+
+std::string lane_of(const satchel::Message& message) {
+  if (message.key.empty()) return {};
+  const auto priority = static_cast<int>(message.priority.value_or(satchel::Priority::normal));
+  return message.key + (message.topic.rfind("far/", 0) == 0 ? " far " : " near ") + std::to_string(priority);
+}
+
+int Oracle::attempts_of(const Fate& fate) const {
+  return satchel::limits_of(fate.message.topic, fate.message.retry, options_).max_attempts;
+}
 
 void Oracle::demand(bool holds, Row row, const std::string& what) {
   if (!holds) defects_.push_back("message " + std::to_string(row) + ": " + what);
@@ -25,14 +37,15 @@ void Oracle::say(const std::string& what) const {
 void Oracle::enqueued(const satchel::MessageId& id, const satchel::Message& message, Nature nature) {
   demand(fates_.empty() || id.row > fates_.rbegin()->first, id.row, "its id is not above all earlier ones");
   say("enqueued " + std::to_string(id.row) + " key '" + message.key + "' topic " + message.topic +
-      " nature " + std::to_string(static_cast<int>(nature)));
+      " nature " + std::to_string(static_cast<int>(nature)) + " delay " +
+      std::to_string(message.not_before.value_or(std::chrono::milliseconds{0}).count()));
   Fate fate;
   fate.id = id;
   fate.message = message;
   fate.nature = nature;
   fate.created = clock_.now();
   fates_.emplace(id.row, fate);
-  if (!message.key.empty()) waiting_[message.key].insert(id.row);
+  if (const std::string lane = lane_of(message); !lane.empty()) waiting_[lane].insert(id.row);
 }
 
 void Oracle::sent(const satchel::Delivery& delivery) {
@@ -52,8 +65,13 @@ void Oracle::sent(const satchel::Delivery& delivery) {
          "it has " + std::to_string(delivery.attempts) + " attempts, but only " +
              std::to_string(fate.countable) + " events could count as one");
   demand(!delivery.remaining || delivery.remaining->count() > 0, row, "it was sent with no time left");
-  demand(!fate.expired && !fate.told_dead, row, "it was sent after its end was told");
+  demand(!fate.expired && !fate.told_dead && !fate.dropped, row, "it was sent after its end was told");
+  // The storage keeps whole milliseconds.
+  const auto delay = fate.message.not_before.value_or(std::chrono::milliseconds{0});
+  demand(clock_.now() - fate.created >= delay - std::chrono::milliseconds{1}, row,
+         "it was sent before it was due");
   demand_order(fate);
+  demand_no_dead(fate);
   fate.causes = 0;
   ++fate.sent;
   fate.in_flight = true;
@@ -63,17 +81,28 @@ void Oracle::sent(const satchel::Delivery& delivery) {
 /// No earlier message of the key may be waiting, and none may be in flight.
 void Oracle::demand_order(const Fate& fate) {
   if (fate.message.key.empty()) return;
-  for (const Row other : waiting_[fate.message.key]) {
+  for (const Row other : waiting_[lane_of(fate.message)]) {
     const Fate& one = fates_.at(other);
     if (other != fate.id.row) {
       demand(!one.in_flight, fate.id.row,
              "it was sent while " + std::to_string(other) + " of its key was in flight");
     }
     if (other >= fate.id.row || fate.replayed || one.replayed || one.erased) continue;
+    // One that comes later takes its place when it is due.
+    if (one.message.not_before || fate.message.not_before) continue;
     // Its end is decided by now, and told when it is recorded.
     const bool over = one.message.expires_after && clock_.now() - one.created >= *one.message.expires_after;
-    if (over || one.countable - one.excused >= max_attempts_) continue;
+    if (over || one.countable - one.excused >= attempts_of(one)) continue;
     demand(false, fate.id.row, "it was sent before " + std::to_string(other) + " of its key");
+  }
+}
+
+/// A dead letter keeps the others of its key back where it shall.
+void Oracle::demand_no_dead(const Fate& fate) {
+  if (options_.dead_key != satchel::DeadKey::block || fate.message.key.empty()) return;
+  for (const Row other : dead_[fate.message.key]) {
+    demand(other == fate.id.row, fate.id.row,
+           "it was sent although " + std::to_string(other) + " of its key is a dead letter");
   }
 }
 
@@ -92,9 +121,10 @@ void Oracle::answered(Row row, const satchel::Receipt& receipt, bool was_alone) 
   if (receipt.verdict == Verdict::retry || receipt.verdict == Verdict::reject) ++fate.countable;
   if (receipt.verdict == Verdict::down && receipt.exposed && was_alone) ++fate.countable;
   // From here on the relay may go on with its key.
-  const bool may_end = receipt.verdict == Verdict::delivered || receipt.verdict == Verdict::reject ||
-                       (receipt.verdict == Verdict::retry && fate.countable - fate.excused >= max_attempts_);
-  if (may_end && !fate.message.key.empty()) waiting_[fate.message.key].erase(row);
+  const bool may_end =
+      receipt.verdict == Verdict::delivered || receipt.verdict == Verdict::reject ||
+      (receipt.verdict == Verdict::retry && fate.countable - fate.excused >= attempts_of(fate));
+  if (may_end) waiting_[lane_of(fate.message)].erase(row);
 }
 
 void Oracle::claim_void(bool alone_counts) {
@@ -132,13 +162,35 @@ void Oracle::leading(bool leads) noexcept {
 void Oracle::erased(Row row) {
   say("erased " + std::to_string(row));
   fates_.at(row).erased = true;
-  if (!fates_.at(row).message.key.empty()) waiting_[fates_.at(row).message.key].erase(row);
+  waiting_[lane_of(fates_.at(row).message)].erase(row);
+}
+
+void Oracle::discarded(Row row) {
+  say("discarded " + std::to_string(row));
+  fates_.at(row).erased = true;
+  dead_[fates_.at(row).message.key].erase(row);
+}
+
+void Oracle::dropped(Row row, const satchel::Message& by) {
+  Fate& fate = fates_.at(row);
+  say("dropped " + std::to_string(row));
+  demand(!fate.in_flight, row, "it was dropped while it was in flight");
+  demand(!fate.expired && !fate.told_dead, row, "it was dropped after its end was told");
+  const bool replaced =
+      by.coalesce.value_or(false) && by.key == fate.message.key && by.topic == fate.message.topic;
+  const satchel::WhenFull when_full = options_.quota.when_full;
+  const bool for_room = options_.quota.messages != 0 && (when_full == satchel::WhenFull::drop_oldest ||
+                                                         when_full == satchel::WhenFull::drop_lowest);
+  demand(replaced || for_room, row, "it was dropped for no reason");
+  fate.dropped = true;
+  waiting_[lane_of(fate.message)].erase(row);
 }
 
 void Oracle::replayed(Row row) {
   say("replayed " + std::to_string(row));
   Fate& fate = fates_.at(row);
   fate.replayed = true;
+  dead_[fate.message.key].erase(row);
   fate.told_dead = false;
   fate.excused = fate.countable;
   fate.delivered_in = 0;
@@ -156,18 +208,19 @@ void Oracle::retrying(const satchel::MessageId& id, int attempts, const std::str
   const Fate& fate = fates_.at(id.row);
   say("told retrying " + std::to_string(id.row) + " attempts " + std::to_string(attempts) + ": " + error);
   demand(attempts <= fate.countable, id.row, "more attempts are told than there were");
-  demand(attempts < max_attempts_, id.row, "it is retried beyond its limit");
+  demand(attempts < attempts_of(fate), id.row, "it is retried beyond its limit");
 }
 
 void Oracle::died(const satchel::MessageId& id, DeadReason reason, const std::string& error) noexcept {
   Fate& fate = fates_.at(id.row);
   fate.told_dead = true;
   say("told dead " + std::to_string(id.row) + ": " + error);
-  if (!fate.message.key.empty()) waiting_[fate.message.key].erase(id.row);
+  waiting_[lane_of(fate.message)].erase(id.row);
+  dead_[fate.message.key].insert(id.row);
   if (reason == DeadReason::rejected) {
     demand(fate.nature == Nature::reject, id.row, "it died as rejected and nobody rejected it");
   } else {
-    demand(fate.countable - fate.excused >= max_attempts_, id.row,
+    demand(fate.countable - fate.excused >= attempts_of(fate), id.row,
            "it died after too few attempts: " + error);
     const bool innocent = fate.nature == Nature::good || fate.nature == Nature::forbidden;
     // Chance may end the process again and again while one message is alone in flight; nobody can tell that
@@ -181,7 +234,7 @@ void Oracle::expired(const satchel::MessageId& id) noexcept {
   Fate& fate = fates_.at(id.row);
   fate.expired = true;
   say("told expired " + std::to_string(id.row));
-  if (!fate.message.key.empty()) waiting_[fate.message.key].erase(id.row);
+  waiting_[lane_of(fate.message)].erase(id.row);
   demand(fate.message.expires_after.has_value(), id.row, "it expired and has no time to live");
   const auto age = clock_.now() - fate.created;
   demand(
@@ -193,11 +246,11 @@ void Oracle::at_end(const std::set<Row>& pending, const std::set<Row>& dead) {
   for (const auto& [row, fate] : fates_) {
     const bool is_dead = dead.count(row) != 0;
     demand(pending.count(row) == 0, row, "it is still pending at the end");
-    demand(fate.arrived > 0 || is_dead || fate.expired || fate.erased, row, "it is lost");
+    demand(fate.arrived > 0 || is_dead || fate.expired || fate.erased || fate.dropped, row, "it is lost");
     demand(!is_dead || fate.told_dead || incarnation_ > 1, row, "it is dead and nobody was told");
     if (fate.nature == Nature::poison || fate.nature == Nature::killer || fate.nature == Nature::reject) {
       demand(fate.arrived == 0, row, "it arrived although it cannot");
-      demand(is_dead || fate.expired || fate.erased, row,
+      demand(is_dead || fate.expired || fate.erased || fate.dropped, row,
              "it is no dead letter although it cannot be delivered");
     }
     if (fate.nature == Nature::good || fate.nature == Nature::forbidden)

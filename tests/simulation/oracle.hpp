@@ -3,6 +3,7 @@
 
 #include <satchel/message.hpp>
 #include <satchel/observer.hpp>
+#include <satchel/options.hpp>
 #include <satchel/sink.hpp>
 
 #include <cstdint>
@@ -21,6 +22,9 @@ class Broken : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Within a lane the order of the commits is kept; empty: in none.
+std::string lane_of(const satchel::Message& message);
+
 /// What happens to a message when it is sent.
 enum class Nature { good, flaky, reject, poison, killer, forbidden };
 
@@ -38,8 +42,9 @@ struct Fate {
   int excused = 0;       ///< attempts before the last replay
   int delivered_in = 0;  ///< incarnation of the relay that got a delivered receipt, 0: none
   bool in_flight = false;
-  bool noted = false;  ///< the relay's note may still say that it is in flight
-  bool erased = false;
+  bool noted = false;   ///< the relay's note may still say that it is in flight
+  bool erased = false;  ///< by somebody else, or discarded
+  bool dropped = false;
   bool expired = false;
   bool replayed = false;
   bool told_dead = false;
@@ -49,7 +54,7 @@ struct Fate {
 /// Stands outside: sees what is enqueued, sent, answered and told, and judges. Throws `Broken`.
 class Oracle final : public satchel::Observer {
  public:
-  Oracle(const satchel::Clock& clock, int max_attempts) : clock_{clock}, max_attempts_{max_attempts} {}
+  Oracle(const satchel::Clock& clock, const satchel::Options& options) : clock_{clock}, options_{options} {}
 
   void enqueued(const satchel::MessageId& id, const satchel::Message& message, Nature nature);
   void sent(const satchel::Delivery& delivery);
@@ -65,6 +70,9 @@ class Oracle final : public satchel::Observer {
   void note_is_corrected();
   void erased(Row row);
   void replayed(Row row);
+  void discarded(Row row);
+  /// It was pending before another message was enqueued, and is not any more.
+  void dropped(Row row, const satchel::Message& by);
 
   /// Everything has come to rest.
   void at_end(const std::set<Row>& pending, const std::set<Row>& dead);
@@ -100,11 +108,16 @@ class Oracle final : public satchel::Observer {
   /// What the relay knew and had not recorded is void.
   void forgot();
   void demand_order(const Fate& fate);
+  void demand_no_dead(const Fate& fate);
+  int attempts_of(const Fate& fate) const;
 
   const satchel::Clock& clock_;
-  const int max_attempts_;
+  const satchel::Options options_;
   std::map<Row, Fate> fates_;
-  std::map<std::string, std::set<Row>> waiting_;  // by key: not at its end as far as anybody outside knows
+  /// By lane: not at its end as far as anybody outside knows.
+  std::map<std::string, std::set<Row>> waiting_;
+  /// By key: the dead letters that were told.
+  std::map<std::string, std::set<Row>> dead_;
   std::vector<std::string> defects_;
   int incarnation_ = 1;
   bool trace_ = false;

@@ -3,6 +3,8 @@
 #include "store/store.hpp"
 #include "support/temp_dir.hpp"
 
+#include <SQLiteCpp/Statement.h>
+
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -14,13 +16,16 @@ namespace {
 
 class StoreBackend final : public Backend {
  public:
-  explicit StoreBackend(std::shared_ptr<satchel::testing::ManualClock> clock) {
+  StoreBackend(std::shared_ptr<satchel::testing::ManualClock> clock, const satchel::Options& options) {
+    options_.quota = options.quota;
+    options_.topics = options.topics;
     options_.clock = std::move(clock);
     options_.durability = satchel::Durability::relaxed;
     open();
   }
 
   satchel::Storage& storage() override { return *store_; }
+  bool drops() const override { return true; }
 
   void crash() override {
     // A store that is destroyed releases its claim in an orderly way. A process that dies leaves the note of
@@ -42,13 +47,14 @@ class StoreBackend final : public Backend {
   }
 
   bool replay(const satchel::MessageId& id) override { return store_->replay(id); }
+  bool discard(const satchel::MessageId& id) override { return store_->discard(id); }
 
   std::set<std::int64_t> pending() override {
+    // Not by a claim, which leaves out what is not due yet.
     std::set<std::int64_t> rows;
-    satchel::ClaimQuery query;
-    query.max_count = 10'000;
-    query.max_bytes = std::size_t{1} << 30U;
-    for (const satchel::StoredMessage& message : store_->claim(query).messages) rows.insert(message.id.row);
+    const std::unique_ptr<satchel::store::Writing> writing = store_->begin();
+    SQLite::Statement found{writing->database(), "SELECT id FROM satchel_message WHERE topic <> ''"};
+    while (found.executeStep()) rows.insert(found.getColumn(0).getInt64());
     return rows;
   }
 
@@ -69,8 +75,9 @@ class StoreBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> store_backend(std::shared_ptr<satchel::testing::ManualClock> clock) {
-  return std::make_unique<StoreBackend>(std::move(clock));
+std::unique_ptr<Backend> store_backend(std::shared_ptr<satchel::testing::ManualClock> clock,
+                                       const satchel::Options& options) {
+  return std::make_unique<StoreBackend>(std::move(clock), options);
 }
 
 }  // namespace simulation

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "world.hpp"
 
+#include <satchel/error.hpp>
+
 #include <algorithm>
+#include <array>
 #include <vector>
 
 namespace simulation {
@@ -22,24 +25,85 @@ World::World(Kind kind, std::uint64_t seed) : random_{seed} {
   options_.blocked_probe = 3000ms;
   options_.stable_after = 5s;
   options_.claim_timeout = 20s;
-  oracle_ = std::make_unique<Oracle>(*clock_, options_.max_attempts);
-  backend_ = kind == Kind::memory ? memory_backend(*clock_, seed ^ 0x5EEDU) : store_backend(clock_);
+  draw_policies();
+  backend_ = kind == Kind::memory ? memory_backend(*clock_, seed ^ 0x5EEDU) : store_backend(clock_, options_);
+  if (!backend_->drops()) {
+    options_.quota = {};
+    coalesces_ = false;
+  }
+  oracle_ = std::make_unique<Oracle>(*clock_, options_);
   boot();
+}
+
+/// Half of all devices live without any.
+void World::draw_policies() {
+  peers_.emplace_back();
+  if (one_in(2)) return;
+  if (one_in(2)) {
+    peers_.front().route = {.name = "far", .topics = {"far/#"}};
+    peers_.push_back({nullptr, {.name = "near"}, false});
+  }
+  for (Peer& peer : peers_) {
+    if (one_in(4)) peer.route.messages_per_second = 1.0 + static_cast<double>(chance(50));
+    if (one_in(6))
+      peer.route.budget = {.bytes = 500 + chance(3000), .period = satchel::DataBudget::Period::day};
+    if (one_in(3)) peer.route.drain = one_in(2) ? satchel::Drain::newest_first : satchel::Drain::interleaved;
+    if (one_in(4)) peer.route.window = 1 + chance(5);
+  }
+  priorities_ = one_in(2);
+  delays_ = one_in(3);
+  coalesces_ = one_in(3);
+  options_.bulk_share = chance(5);
+  if (one_in(3)) options_.dead_key = satchel::DeadKey::block;
+  if (one_in(4)) options_.drain_jitter = std::chrono::milliseconds{chance(3000)};
+  if (one_in(3)) {
+    satchel::TopicRule rule{.filter = "topic2"};
+    rule.retry.max_attempts = static_cast<int>(1 + chance(4));
+    options_.topics.push_back(rule);
+  }
+  if (!one_in(4)) return;
+  options_.quota.messages = 3 + chance(30);
+  constexpr std::array<satchel::WhenFull, 4> kinds{satchel::WhenFull::reject, satchel::WhenFull::drop_oldest,
+                                                   satchel::WhenFull::drop_newest,
+                                                   satchel::WhenFull::drop_lowest};
+  options_.quota.when_full = kinds[chance(kinds.size())];
+  // What goes from the middle shortens no span.
+  options_.quota.exact = options_.quota.when_full == satchel::WhenFull::drop_lowest || one_in(2);
 }
 
 World::~World() { relay_.reset(); }
 
-void World::boot() {
-  ++boots_;
-  sink_ = std::make_unique<Wire>(1 + chance(30), [this] { lose_under_way(); });
-  if (away_) sink_->refuse(satchel::down("away"));
-  sink_->answer([this](const Delivery& delivery) {
+void World::open(Peer& peer) {
+  peer.sink = std::make_unique<Wire>(1 + chance(30), [this, &peer] { lose_under_way(peer); });
+  if (peer.away) peer.sink->refuse(satchel::down("away"));
+  peer.sink->answer([this, &peer](const Delivery& delivery) {
     oracle_->sent(delivery);
+    if (peers_.size() > 1 && (delivery.topic.rfind("far/", 0) == 0) != (peer.route.name == "far"))
+      throw Broken{"message " + std::to_string(delivery.id.row) + " took the wrong route"};
     return std::nullopt;
   });
+}
+
+void World::boot() {
+  ++boots_;
+  for (const Peer& peer : peers_) {
+    oracle_->say("route '" + peer.route.name + "' drains in order " +
+                 std::to_string(static_cast<int>(peer.route.drain)));
+  }
+  std::vector<satchel::relay::Relay::Way> ways;
+  for (Peer& peer : peers_) {
+    open(peer);
+    ways.push_back({*peer.sink, peer.route});
+  }
   relay_ = std::make_unique<satchel::relay::Relay>(
-      options_, satchel::relay::Relay::Ports{backend_->storage(), *sink_, *clock_, *oracle_}, [] {},
+      options_, satchel::relay::Relay::Ports{backend_->storage(), *clock_, *oracle_, std::move(ways)}, [] {},
       random_());
+}
+
+std::size_t World::under_way() const {
+  std::size_t count = 0;
+  for (const Peer& peer : peers_) count += peer.sink->under_way().size();
+  return count;
 }
 
 void World::live() {
@@ -62,13 +126,17 @@ void World::act() {
   } else if (what < 80) {
     pass_time();
   } else if (what < 84) {
-    cut();
+    cut(some_peer());
   } else if (what < 87) {
     crash();
   } else if (what < 89) {
     erase_one();
   } else if (what < 91) {
-    replay_one();
+    if (one_in(4)) {
+      discard_one();
+    } else {
+      replay_one();
+    }
   } else {
     disturb();
   }
@@ -91,9 +159,46 @@ void World::enqueue() {
       nature = Nature::poison;
     else if (odd == 5 && one_in(4))
       nature = Nature::killer;
-    const satchel::MessageId id = backend_->storage().save(message);
-    oracle_->enqueued(id, message, nature);
+    add_policies(message);
+    enqueue(std::move(message), nature);
   }
+}
+
+void World::add_policies(satchel::Message& message) {
+  if (peers_.size() > 1 && one_in(2)) message.topic.insert(0, "far/");
+  if (priorities_ && one_in(2))
+    message.priority = one_in(2) ? satchel::Priority::urgent : satchel::Priority::bulk;
+  if (delays_ && one_in(4)) {
+    const std::uint64_t longest = one_in(3) ? 30'000 : 300;
+    message.not_before = std::chrono::milliseconds{chance(longest)};
+    // It would expire before it may be sent otherwise.
+    if (message.expires_after) *message.expires_after += *message.not_before;
+  }
+  if (coalesces_ && !message.key.empty() && one_in(2)) message.coalesce = true;
+  if (one_in(20)) message.retry = satchel::RetryPolicy{.max_attempts = static_cast<int>(1 + chance(6))};
+}
+
+/// What the storage drops to make room for it, or because it takes their place, is seen from outside.
+void World::enqueue(satchel::Message message, Nature nature) {
+  const bool may_drop = options_.quota.messages != 0 || message.coalesce;
+  const std::set<Row> before = may_drop ? backend_->pending() : std::set<Row>{};
+  satchel::MessageId id;
+  try {
+    id = backend_->storage().save(message);
+  } catch (const satchel::QuotaExceeded&) {
+    oracle_->say("refused for the quota");
+    if (options_.quota.messages == 0) throw Broken{"a message was refused without a quota"};
+    if (backend_->pending() != before) throw Broken{"a message was refused, and others are gone"};
+    return;
+  }
+  if (id.row != 0) oracle_->enqueued(id, message, nature);
+  if (!may_drop) return;
+  const std::set<Row> after = backend_->pending();
+  for (const Row row : before) {
+    if (after.count(row) == 0) oracle_->dropped(row, message);
+  }
+  if (options_.quota.messages != 0 && after.size() > options_.quota.messages && after.size() > before.size())
+    throw Broken{"more messages wait than the quota allows"};
 }
 
 std::string World::some_key() {
@@ -108,7 +213,8 @@ std::string World::some_topic() {
 }
 
 void World::answer_some() {
-  std::vector<Delivery> under_way = sink_->under_way();
+  Peer& peer = some_peer();
+  std::vector<Delivery> under_way = peer.sink->under_way();
   std::shuffle(under_way.begin(), under_way.end(), random_);
   const std::size_t count = under_way.empty() ? 0 : 1 + chance(under_way.size());
   for (std::size_t i = 0; i < count; ++i) {
@@ -118,43 +224,44 @@ void World::answer_some() {
       return;
     }
     if (nature == Nature::poison) {
-      cut();
+      cut(peer);
       return;
     }
-    answer(under_way[i]);
+    answer(peer, under_way[i]);
   }
 }
 
-void World::answer(const Delivery& delivery) {
+void World::answer(Peer& peer, const Delivery& delivery) {
   const Row row = delivery.id.row;
   const Nature nature = oracle_->fate(row).nature;
-  if (nature == Nature::reject) return reply(delivery, satchel::reject("rejected"));
-  if (forbidden_.count(delivery.topic) != 0) return reply(delivery, satchel::blocked("not authorised"));
+  if (nature == Nature::reject) return reply(peer, delivery, satchel::reject("rejected"));
+  if (forbidden_.count(delivery.topic.substr(delivery.topic.rfind('/') + 1)) != 0)
+    return reply(peer, delivery, satchel::blocked("not authorised"));
   if (nature == Nature::flaky && !one_in(3)) {
-    return reply(delivery,
+    return reply(peer, delivery,
                  satchel::retry("not now", one_in(2) ? 0ms : std::chrono::milliseconds{chance(500)}));
   }
   if (one_in(60) && !quiet_)
-    return reply(delivery, satchel::down("server busy", std::chrono::milliseconds{chance(2000)}));
+    return reply(peer, delivery, satchel::down("server busy", std::chrono::milliseconds{chance(2000)}));
   oracle_->arrived(row);
-  reply(delivery, satchel::delivered());
+  reply(peer, delivery, satchel::delivered());
 }
 
-void World::reply(const Delivery& delivery, Receipt receipt) {
+void World::reply(Peer& peer, const Delivery& delivery, Receipt receipt) {
   oracle_->answered(delivery.id.row, receipt, false);
-  sink_->reply(delivery.claim, std::move(receipt));
+  peer.sink->reply(delivery.claim, std::move(receipt));
 }
 
 /// The connection breaks; what was on its way may have arrived.
-void World::cut() {
-  if (!sink_->is_up()) return;
-  lose_under_way();
-  sink_->fall(one_in(10) && !quiet_ ? satchel::blocked("certificate expired")
-                                    : satchel::down("connection lost"));
+void World::cut(Peer& peer) {
+  if (!peer.sink->is_up()) return;
+  lose_under_way(peer);
+  peer.sink->fall(one_in(10) && !quiet_ ? satchel::blocked("certificate expired")
+                                        : satchel::down("connection lost"));
 }
 
-void World::lose_under_way() {
-  const std::vector<Delivery> under_way = sink_->under_way();
+void World::lose_under_way(const Peer& peer) {
+  const std::vector<Delivery> under_way = peer.sink->under_way();
   Receipt lost = satchel::down("connection lost");
   lost.exposed = true;
   for (const Delivery& delivery : under_way) {
@@ -167,7 +274,12 @@ void World::lose_under_way() {
 
 void World::crash() {
   std::size_t in_flight = 0;
-  for (const Delivery& delivery : sink_->under_way()) {
+  std::vector<Delivery> all;
+  for (const Peer& peer : peers_) {
+    const std::vector<Delivery> some = peer.sink->under_way();
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  for (const Delivery& delivery : all) {
     // A message that somebody deleted is not among the suspects that a storage has to name.
     if (!oracle_->fate(delivery.id.row).erased) ++in_flight;
     const Nature nature = oracle_->fate(delivery.id.row).nature;
@@ -176,7 +288,7 @@ void World::crash() {
   // The record of what is in flight is as of the last hand-over: a message may be alone in truth and not in
   // it, never the other way round.
   relay_.reset();
-  sink_.reset();
+  for (Peer& peer : peers_) peer.sink.reset();
   backend_->crash();
   oracle_->crashed(in_flight <= 1);
   boot();
@@ -198,21 +310,36 @@ void World::replay_one() {
   backend_->replay(oracle_->fate(*one).id);
 }
 
+void World::discard_one() {
+  const std::set<Row> dead = backend_->dead();
+  if (dead.empty()) return;
+  auto one = dead.begin();
+  std::advance(one, static_cast<std::ptrdiff_t>(chance(dead.size())));
+  oracle_->discarded(*one);
+  backend_->discard(oracle_->fate(*one).id);
+}
+
+void World::go_away(Peer& peer) {
+  peer.away = !peer.away;
+  peer.sink->refuse(peer.away
+                        ? std::optional{one_in(4) ? satchel::blocked("no rights") : satchel::down("away")}
+                        : std::nullopt);
+  if (peer.away) cut(peer);
+}
+
+void World::forbid() {
+  if (!forbidden_.empty()) return forbidden_.clear();
+  forbidden_ = {"forbidden"};
+  if (one_in(3)) forbidden_.insert("topic1");
+}
+
 void World::disturb() {
-  switch (chance(6)) {
+  switch (chance(7)) {
     case 0:
-      away_ = !away_;
-      sink_->refuse(away_ ? std::optional{one_in(4) ? satchel::blocked("no rights") : satchel::down("away")}
-                          : std::nullopt);
-      if (away_) cut();
+      go_away(some_peer());
       return;
     case 1:
-      if (forbidden_.empty()) {
-        forbidden_ = {"forbidden"};
-        if (one_in(3)) forbidden_.insert("topic1");
-      } else {
-        forbidden_.clear();
-      }
+      forbid();
       return;
     case 2:
       backend_->trouble(one_in(2) ? static_cast<int>(chance(300)) : 0);
@@ -222,7 +349,10 @@ void World::disturb() {
       return;
     case 4:
       // In truth the other relay sends what it found, too; here it ends at once.
-      if (one_in(3) && backend_->usurp()) oracle_->claim_void(sink_->under_way().size() <= 1);
+      if (one_in(3) && backend_->usurp()) oracle_->claim_void(under_way() <= 1);
+      return;
+    case 5:
+      relay_->pause(chance(peers_.size()), one_in(2));
       return;
     default:
       // A peer that says nothing for longer than the claim timeout.
@@ -253,16 +383,19 @@ void World::step() {
 /// Everything that was in the way goes away; what is left must come to its end.
 void World::come_to_rest() {
   quiet_ = true;
-  away_ = false;
   forbidden_.clear();
   backend_->trouble(0);
   backend_->occupy(false);
-  sink_->refuse(std::nullopt);
+  for (std::size_t route = 0; route < peers_.size(); ++route) {
+    peers_[route].away = false;
+    peers_[route].sink->refuse(std::nullopt);
+    relay_->pause(route, false);
+  }
   for (int rounds = 0; rounds < 4000; ++rounds) {
     for (int steps = 0; steps < 1000 && relay_->step(); ++steps) {
     }
     oracle_->check();
-    if (!sink_->under_way().empty()) {
+    if (under_way() != 0) {
       answer_some();
       clock_->advance(5ms);
       continue;
@@ -270,13 +403,15 @@ void World::come_to_rest() {
     if (backend_->pending().empty()) return;
     // The device goes on with its work: that is how a bad message is told from a bad peer.
     if (rounds % 20 == 19) {
-      satchel::Message message;
-      message.topic = "topic0";
-      message.payload = "life goes on";
-      oracle_->enqueued(backend_->storage().save(message), message, Nature::good);
+      for (const char* topic : {"topic0", "far/topic0"})
+        enqueue({.topic = topic, .payload = "life goes on"}, Nature::good);
       continue;
     }
     const auto next = relay_->next_step();
+    if (!next && options_.dead_key == satchel::DeadKey::block && !backend_->dead().empty()) {
+      discard_one();
+      continue;
+    }
     if (!next) {
       throw Broken{"the relay waits for nothing, and message " +
                    std::to_string(*backend_->pending().begin()) + " is pending"};

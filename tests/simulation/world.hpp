@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace simulation {
 
@@ -50,19 +51,34 @@ class World {
   std::uint64_t messages() const noexcept { return oracle_->fates().size(); }
 
  private:
+  /// A route and its peer.
+  struct Peer {
+    std::unique_ptr<Wire> sink{};
+    satchel::RouteOptions route{};
+    bool away = false;
+  };
+
+  void draw_policies();
   void boot();
+  void open(Peer& peer);
   void act();
   void come_to_rest();
 
   void enqueue();
+  void enqueue(satchel::Message message, Nature nature);
+  void add_policies(satchel::Message& message);
   void answer_some();
-  void answer(const satchel::Delivery& delivery);
-  void reply(const satchel::Delivery& delivery, satchel::Receipt receipt);
-  void cut();
-  void lose_under_way();
+  void answer(Peer& peer, const satchel::Delivery& delivery);
+  void reply(Peer& peer, const satchel::Delivery& delivery, satchel::Receipt receipt);
+  void cut(Peer& peer);
+  void lose_under_way(const Peer& peer);
+  std::size_t under_way() const;
   void crash();
   void erase_one();
   void replay_one();
+  void discard_one();
+  void go_away(Peer& peer);
+  void forbid();
   void disturb();
   void pass_time();
   void step();
@@ -71,16 +87,19 @@ class World {
   bool one_in(std::uint64_t times) { return chance(times) == 0; }
   std::string some_key();
   std::string some_topic();
+  Peer& some_peer() { return peers_[chance(peers_.size())]; }
 
   std::mt19937_64 random_;
   std::shared_ptr<satchel::testing::ManualClock> clock_ = std::make_shared<satchel::testing::ManualClock>();
   satchel::Options options_;
   std::unique_ptr<Oracle> oracle_;
   std::unique_ptr<Backend> backend_;
-  std::unique_ptr<Wire> sink_;
+  std::vector<Peer> peers_;
   std::unique_ptr<satchel::relay::Relay> relay_;
   std::set<std::string> forbidden_;
-  bool away_ = false;
+  bool priorities_ = false;
+  bool delays_ = false;
+  bool coalesces_ = false;
   bool quiet_ = false;
   std::uint64_t boots_ = 0;
 };
