@@ -259,3 +259,29 @@ TEST_CASE("cli: looking writes nothing, and a visitor makes no new identity for 
   bench.run({"send", bench.file(), "plant/x", "z"});
   CHECK(bench.run({"identity", "show", bench.file()}).out == identity);
 }
+
+TEST_CASE("cli: a new identity is begun when that is really wanted, for messages to come") {
+  const Bench bench;
+  const std::string id = bench.send("plant/x", "y");
+  const std::string before = bench.run({"identity", "show", bench.file()}).out;
+  CHECK(before == id.substr(0, 32) + "\n");
+  const Outcome refused = bench.run({"identity", "renew", bench.file()});
+  CHECK(refused.code == 2);
+  CHECK(has(refused.err, "add --yes"));
+  CHECK(bench.run({"identity", "show", bench.file()}).out == before);
+  const Outcome renewed = bench.run({"identity", "renew", bench.file(), "--yes"});
+  CHECK(renewed.code == 0);
+  CHECK(renewed.out != before);
+  CHECK(bench.send("plant/x", "z").substr(0, 32) + "\n" == renewed.out);
+  CHECK(bench.run({"show", bench.file(), id}).code == 0);
+}
+
+TEST_CASE("cli: urgent and delayed messages are told apart") {
+  const Bench bench;
+  bench.send("plant/x", "y", {"--priority", "urgent"});
+  bench.send("plant/x", "y", {"--not-before", "1h"});
+  bench.send("plant/x", "y");
+  CHECK(has(bench.run({"status", bench.file()}).out, "3 messages (1 urgent, 1 delayed)"));
+  CHECK(has(bench.run({"list", bench.file()}).out, "delayed"));
+  CHECK(bench.run({"send", bench.file(), "plant/x", "y", "--priority", "high"}).code == 2);
+}
