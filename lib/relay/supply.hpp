@@ -75,6 +75,8 @@ class Supply {
   void taken_elsewhere(const StoredMessage& message);
   /// Nothing is left to send but what the ledger holds.
   bool exhausted() const;
+  /// A refill that may advance would go on.
+  bool has_more() const noexcept { return may_read(); }
 
   Lanes& lanes() noexcept { return lanes_; }
   const Lanes& lanes() const noexcept { return lanes_; }

@@ -20,9 +20,12 @@ Tier& Tiers::of(Priority priority) noexcept {
 
 Tier* Tiers::next() {
   if (urgent_.waits()) return &urgent_;
+  // Some of what was read may have expired: the batch must not be filled up with others.
+  if (advanced_ && urgent_.supply.has_more()) return nullptr;
   const bool normal = normal_.waits();
   if (!bulk_.waits()) return normal ? &normal_ : nullptr;
   const bool turn = bulk_share_ != 0 && since_bulk_ + 1 >= bulk_share_;
+  if (!normal && !turn && advanced_ && normal_.supply.has_more()) return nullptr;
   return normal && !turn ? &normal_ : &bulk_;
 }
 
@@ -43,6 +46,7 @@ bool Tiers::refill(const Ledger& ledger, std::size_t room, std::size_t wanted, b
     }
     ask_ = false;
   }
+  advanced_ = may_advance;
   bool read = false;
   for (Tier* tier : {&urgent_, &normal_, &bulk_}) {
     if (tier->again.size() < room) read = tier->supply.refill(ledger, wanted, may_advance, now) || read;

@@ -33,7 +33,7 @@ class Tiers {
 
   Tier& of(Priority priority) noexcept;
 
-  /// Whose turn it is; nothing: nobody has anything to send.
+  /// Whose turn it is; nothing: nobody has anything to send, or urgent ones have to be read first.
   Tier* next();
   /// A message of this tier was taken up.
   void took(const Tier& tier);
@@ -63,6 +63,8 @@ class Tiers {
   Tier urgent_;
   Tier normal_;
   Tier bulk_;
+  /// The last refill was free to read on.
+  bool advanced_ = false;
   /// Whether there are messages with a priority has to be asked.
   bool ask_ = true;
   /// Messages taken up since the last bulk one, while bulk ones waited.
