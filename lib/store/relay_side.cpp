@@ -37,7 +37,10 @@ void RelaySide::watch_files() noexcept {
 }
 
 Present RelaySide::present() {
-  return Present{site_.boot, to_ms(site_.clock->now()), wall_offset_, site_.clock->wall().trusted};
+  // A clock that has just become trusted dates what is read from now on; it is written down with the next
+  // outcomes.
+  const std::optional<std::int64_t> offset = wall_offset_ ? wall_offset_ : trusted_offset(*site_.clock);
+  return Present{site_.boot, to_ms(site_.clock->now()), offset, site_.clock->wall().trusted};
 }
 
 bool RelaySide::enter_gate() { return site_.file->gate.enter_or_request(this, wake_); }

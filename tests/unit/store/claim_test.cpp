@@ -160,6 +160,7 @@ TEST_CASE("claim: created is dated once the clock is trusted, without a change o
   file.clock->advance(milliseconds{5000});
   const satchel::WallTime now{milliseconds{1'790'000'000'000}};
   file.clock->set_wall(now, true);
+  CHECK(only(*store).created == now - milliseconds{5000});
   store->maintain();
   CHECK(only(*store).created == now - milliseconds{5000});
   // Written once: a later step of the clock moves nothing.
