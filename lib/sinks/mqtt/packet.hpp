@@ -45,8 +45,8 @@ std::uint32_t expiry_interval(std::chrono::milliseconds remaining);
 
 /// The delivery as a CloudEvents 1.0 event in JSON: `id`, `source` (urn:satchel:<identity>), `type`
 /// (satchel.message), `subject` (topic), `time`, `datacontenttype`, `partitionkey` (key), the extensions
-/// `satchelsequence` (text) and `satchelheaders`, which holds the headers' JSON object as text. Payloads of a JSON type are embedded, other
-/// text is a string, the rest is `data_base64`.
+/// `satchelsequence` (text) and `satchelheaders`, which holds the headers' JSON object as text. Payloads of a
+/// JSON type are embedded, other text is a string, the rest is `data_base64`.
 std::string cloud_event(const Delivery& delivery, std::string_view topic);
 
 }  // namespace satchel::mqtt

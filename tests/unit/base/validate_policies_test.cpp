@@ -160,9 +160,8 @@ TEST_CASE("validate: a quota whose parts contradict one another") {
   CHECK(error_of([](Options& o) {
           o.quota = {.messages = 8, .when_full = WhenFull::drop_lowest};
         }).find("quota.when_full is drop_lowest without quota.exact") == 0);
-  CHECK(error_of([](Options& o) {
-          o.quota = {.keep_free = 8, .when_full = WhenFull::drop_lowest};
-        }) == "accepted");
+  CHECK(error_of([](Options& o) { o.quota = {.keep_free = 8, .when_full = WhenFull::drop_lowest}; }) ==
+        "accepted");
 }
 
 TEST_CASE("validate: the other options of the delivery policies") {
