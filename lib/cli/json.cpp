@@ -286,9 +286,10 @@ Message message_of(const std::string& text, std::size_t line) {
   read_payload(message, object, line);
   read_headers(message, object, line);
   if (object.HasMember("priority")) message.priority = priority_at(text_at(object, "priority", line), line);
-  if (const auto time = object.FindMember("expires_after_ms"); time != object.MemberEnd()) {
-    if (!time->value.IsInt64()) refuse(line, "\"expires_after_ms\" is not a whole number");
-    message.expires_after = milliseconds{time->value.GetInt64()};
+  if (object.HasMember("expires_after_ms")) {
+    const json::Value& time = object["expires_after_ms"];
+    if (!time.IsInt64()) refuse(line, "\"expires_after_ms\" is not a whole number");
+    message.expires_after = milliseconds{time.GetInt64()};
   }
   return message;
 }
