@@ -3,6 +3,8 @@
 
 #include "base/validate.hpp"
 
+#include <satchel/auditor.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,6 +24,20 @@ bool append(std::vector<Run>& runs, std::int64_t id) {
   }
   runs.push_back({id, id});
   return true;
+}
+
+/// Sorts the runs and joins those that touch.
+void join(std::vector<Run>& runs) {
+  std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.first < b.first; });
+  std::vector<Run> joined;
+  for (const Run& run : runs) {
+    if (!joined.empty() && run.first <= joined.back().last + 1) {
+      joined.back().last = std::max(joined.back().last, run.last);
+    } else {
+      joined.push_back(run);
+    }
+  }
+  runs = std::move(joined);
 }
 
 /// The topics that are written into the file are well formed, but for those of plain SQL.
@@ -118,11 +134,32 @@ void Drops::remember(DropReason reason, const DroppedRow& row) {
   ++told_[std::move(told)];
   // What never had an id is missed by nobody.
   if (!announce_ || row.row == 0) return;
-  Group group{reason, announced_topic(row.topic)};
-  if (announced_.size() >= kAnnouncedTopics && !announced_.contains(group)) group.second.clear();
-  Lists& lists = announced_[std::move(group)];
+  Lists& lists = lists_of(reason, row.topic);
   runs_ += append(lists.rows, row.row) ? 1 : 0;
   if (row.sequence) runs_ += append(lists.sequences, *row.sequence) ? 1 : 0;
+  if (!row.announcement.empty()) inherit(row.announcement);
+}
+
+Drops::Lists& Drops::lists_of(DropReason reason, const std::string& topic) {
+  Group group{reason, announced_topic(topic)};
+  if (announced_.size() >= kAnnouncedTopics && !announced_.contains(group)) group.second.clear();
+  return announced_[std::move(group)];
+}
+
+void Drops::inherit(const std::string& announcement) {
+  const std::optional<Announcement> old = Announcement::parse(announcement);
+  if (!old) return;  // plain SQL can put anything there
+  const auto add = [this](std::vector<Run>& runs, const std::vector<AuditRange>& more) {
+    for (const AuditRange& range : more) runs.push_back({range.first, range.last});
+    const std::size_t before = runs.size();
+    join(runs);
+    runs_ += more.size() - std::min(more.size(), before - runs.size());
+  };
+  for (const Announcement::Entry& entry : old->dropped) {
+    Lists& lists = lists_of(entry.reason, entry.topic);
+    add(lists.rows, entry.rows);
+    add(lists.sequences, entry.sequences);
+  }
 }
 
 std::vector<Run> Drops::without_pending(const std::vector<Run>& rows) {

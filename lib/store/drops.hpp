@@ -19,7 +19,8 @@
 namespace satchel::store {
 
 /// Messages that one transaction drops, by reason and topic: counted in the file at once, and kept for the
-/// observer and the announcement. One transaction at a time.
+/// observer and the announcement. What an announcement said that is dropped itself is announced again. One
+/// transaction at a time.
 class Drops {
  public:
   using Group = std::pair<DropReason, std::string>;
@@ -61,6 +62,8 @@ class Drops {
   void count(const Group& group, const Sum& sum);
   bool add_to(const Group& group, const Sum& sum);
   void remember(DropReason reason, const DroppedRow& row);
+  Lists& lists_of(DropReason reason, const std::string& topic);
+  void inherit(const std::string& announcement);
   std::vector<Run> without_pending(const std::vector<Run>& rows);
 
   const bool announce_;

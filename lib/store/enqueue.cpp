@@ -73,6 +73,7 @@ Enqueuer::Enqueuer(Desk desk)
       by_priority_{desk_.database,
                    "SELECT id, topic, priority, sequence FROM main.satchel_message"
                    " INDEXED BY satchel_message_by_priority WHERE priority = ?2 AND id > ?1 ORDER BY id"},
+      payload_{desk_.database, "SELECT payload FROM main.satchel_message WHERE id = ?1"},
       remove_{desk_.database, "DELETE FROM main.satchel_message WHERE id = ?1 AND topic <> ''"},
       remove_tombstone_{desk_.database,
                         "DELETE FROM main.satchel_message WHERE id = ?1 AND topic = ''"
@@ -220,10 +221,18 @@ bool Enqueuer::drop(DropReason reason, const Victim& victim, bool even_unconfirm
     if (!flight.condemn(victim.row)) return false;
     condemned_ = true;
   }
-  staged.push_back({reason, {victim.row, victim.topic, victim.sequence, found == Standing::unconfirmed}});
+  DroppedRow dropped{victim.row, victim.topic, victim.sequence, found == Standing::unconfirmed};
+  if (announces_ && victim.topic == desk_.options->announce_topic)
+    dropped.announcement = payload_of(victim.row);
+  staged.push_back({reason, std::move(dropped)});
   if (remove_.bind(1, victim.row).run_and_count() == 0)
     throw SQLite::Exception{"a message can be read and not deleted", SQLITE_CORRUPT};
   return true;
+}
+
+std::string Enqueuer::payload_of(std::int64_t row) {
+  Use payload{payload_};
+  return payload->bind(1, row).step() ? std::string{payload->text(0)} : std::string{};
 }
 
 std::vector<Enqueuer::Victim> Enqueuer::replaceable(const Message& message) {

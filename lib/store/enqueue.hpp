@@ -78,6 +78,7 @@ class Enqueuer {
   Standing standing(std::int64_t row);
   std::optional<Shortage> short_of(const Need& need);
   /// The pending messages whose place the message takes, if they are not with a sink.
+  std::string payload_of(std::int64_t row);
   std::vector<Victim> replaceable(const Message& message);
   std::optional<Shortage> make_room(const Need& need, bool drops, Staged& staged);
   std::optional<Victim> next_victim(const Shortage& shortage, Priority for_whom);
@@ -97,6 +98,7 @@ class Enqueuer {
   Statement attempted_;
   Statement by_row_;
   Statement by_priority_;
+  Statement payload_;
   Statement remove_;
   Statement remove_tombstone_;
   std::optional<RelayRecord> note_;

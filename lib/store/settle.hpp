@@ -35,6 +35,8 @@ struct DroppedRow {
   std::string topic;
   std::optional<std::int64_t> sequence;
   bool unconfirmed = false;
+  /// Not empty: it was an announcement itself, and this is what it announced.
+  std::string announcement{};
 };
 
 /// Names that `Settlement::notes` may use.

@@ -210,3 +210,32 @@ TEST_CASE("drops: many topics are lumped together, and many ids take several ann
   }
   CHECK(rows == 600);
 }
+
+TEST_CASE("drops: what a dropped announcement said is announced again, however often") {
+  File file;
+  file.options.announce_topic = "drops";
+  file.options.quota = {.messages = 6, .when_full = satchel::WhenFull::drop_oldest};
+  const auto store = file.open();
+  std::int64_t newest = 0;
+  for (int i = 0; i < 300; ++i) newest = store->save(message()).row;
+  satchel::ClaimQuery query;
+  query.max_count = 100;
+  std::vector<bool> known(static_cast<std::size_t>(newest) + 2, false);
+  const auto know = [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t row = first; row <= last; ++row) known.at(static_cast<std::size_t>(row)) = true;
+  };
+  const auto pending = store->claim(query).messages;
+  CHECK(pending.size() <= 6);
+  for (const StoredMessage& one : pending) {
+    if (one.id.row <= newest) know(one.id.row, one.id.row);
+  }
+  for (const Announcement& one : announced(*store)) {
+    for (const Announcement::Entry& entry : one.dropped) {
+      for (const satchel::AuditRange& range : entry.rows) know(range.first, range.last);
+    }
+  }
+  for (std::int64_t row = 1; row <= newest; ++row) {
+    CAPTURE(row);
+    CHECK(known.at(static_cast<std::size_t>(row)));
+  }
+}
