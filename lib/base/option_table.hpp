@@ -17,6 +17,7 @@ namespace satchel {
 /// A range that depends on another option comes after that one. `OptionsType` is `Options` or `const
 /// Options`.
 template <class OptionsType, class Visitor>
+// A list, not a course of action. NOLINTNEXTLINE(readability-function-size)
 void for_each_option(OptionsType& options, Visitor& visitor) {
   using std::chrono::milliseconds;
   using Bytes = std::uint64_t;
