@@ -86,6 +86,7 @@ TEST_CASE("C: quota and the other options of the delivery policies are checked a
   options.keep_identity = 1;
   options.announce_topic = "device/losses";
   CHECK(open_with(options) == SATCHEL_OK);
+  options.quota_when_full = SATCHEL_WHEN_FULL_DROP_OLDEST;
   options.quota_exact = 0;
   CHECK(open_with(options) == SATCHEL_INVALID_OPTION);
   CHECK(std::string{satchel_last_error()->problem}.find("quota.bulk.messages") == 0);
