@@ -123,7 +123,7 @@ std::vector<Line> relay_lines(const RelayReport& relay) {
     std::string state{to_string(sink.state)};
     if (sink.state == SinkState::paused) state = "down";
     Line line{label("sink"), {visible(sink.sink) + "  "}};
-    if (!relay.alive) state = "was " + state;
+    if (!relay.alive) state.insert(0, "was ");
     line.push_back({state, look == kLooks.end() ? Look::plain : look->second});
     if (relay.alive && sink.since) line.push_back({" for " + duration_text(*sink.since)});
     lines.push_back(std::move(line));
