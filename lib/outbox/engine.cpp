@@ -43,6 +43,7 @@ std::uint64_t jitter_seed(const Options& options, const Identity& identity) {
 
 std::vector<relay::Relay::Way> routes_of(const std::vector<Way>& ways) {
   std::vector<relay::Relay::Way> routes;
+  routes.reserve(ways.size());
   for (const Way& way : ways) routes.push_back({*way.sink, way.options});
   return routes;
 }
