@@ -15,13 +15,15 @@ constexpr std::chrono::milliseconds kFinishPause{5};
 
 std::vector<std::vector<std::string>> filters_of(const std::vector<Relay::Way>& ways) {
   std::vector<std::vector<std::string>> filters;
+  filters.reserve(ways.size());
   for (const Relay::Way& way : ways) filters.push_back(way.options.topics);
   return filters;
 }
 
 }  // namespace
 
-Relay::Engine::Engine(const Options& options, Ports ports, std::function<void()> wake, std::uint64_t seed)
+Relay::Engine::Engine(const Options& options, const Ports& ports, std::function<void()> wake,
+                      std::uint64_t seed)
     : signal_{std::make_shared<Signal>()},
       routing_{filters_of(ports.routes)},
       shared_{options, ports.storage, ports.clock, ports.observer, ports.routes.size(), Jitter{seed}},

@@ -25,7 +25,7 @@ namespace satchel::relay {
 /// hand-over. What a route sends is the business of its `RouteRelay`.
 class Relay::Engine {
  public:
-  Engine(const Options& options, Ports ports, std::function<void()> wake, std::uint64_t seed);
+  Engine(const Options& options, const Ports& ports, std::function<void()> wake, std::uint64_t seed);
   ~Engine();
 
   bool step() noexcept;

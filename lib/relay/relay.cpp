@@ -5,7 +5,7 @@
 
 namespace satchel::relay {
 
-Relay::Relay(const Options& options, Ports ports, std::function<void()> wake, std::uint64_t seed)
+Relay::Relay(const Options& options, const Ports& ports, std::function<void()> wake, std::uint64_t seed)
     : engine_{std::make_unique<Engine>(options, ports, std::move(wake), seed)} {}
 
 Relay::~Relay() = default;

@@ -77,7 +77,7 @@ class Relay {
 
   /// `options` and those of the routes are valid. `wake` is thread-safe, cheap and outlives nothing: it may
   /// be called late. `seed` spreads backoffs.
-  Relay(const Options& options, Ports ports, std::function<void()> wake, std::uint64_t seed);
+  Relay(const Options& options, const Ports& ports, std::function<void()> wake, std::uint64_t seed);
 
   /// As a crash would leave it, `finish` was not called: the sink is cut off, the claim stays.
   ~Relay();
