@@ -214,7 +214,7 @@ TEST_CASE("gate: instructions of enqueueing and of draining") {
     return;
   }
   CHECK(instructions("enqueue") <= 35'000);
-  CHECK(instructions("drain") <= 23'000);
+  CHECK(instructions("drain") <= 29'000);
   CHECK(instructions("live") <= 375'000);
 }
 #endif
