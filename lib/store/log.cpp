@@ -55,7 +55,9 @@ IndexHeader copy_of(const volatile unsigned char* from) noexcept {
 /// The header of the index stands there twice, and is written from the second to the first.
 std::optional<IndexHeader> index_header(sqlite3* connection) noexcept {
   sqlite3_file* database = file_of(connection, SQLITE_FCNTL_FILE_POINTER);
-  if (database == nullptr || database->pMethods->iVersion < 2) return std::nullopt;
+  // Without an open log SQLite has not mapped the index, and would never unmap it.
+  if (database == nullptr || database->pMethods->iVersion < 2 || log_of(connection) == nullptr)
+    return std::nullopt;
   volatile void* region = nullptr;
   const int result = database->pMethods->xShmMap(database, 0, kIndexRegion, 0, &region);
   if ((result != SQLITE_OK && result != SQLITE_READONLY) || region == nullptr) return std::nullopt;
