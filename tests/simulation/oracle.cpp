@@ -216,16 +216,18 @@ void Oracle::died(const satchel::MessageId& id, DeadReason reason, const std::st
   fate.told_dead = true;
   say("told dead " + std::to_string(id.row) + ": " + error);
   waiting_[lane_of(fate.message)].erase(id.row);
-  dead_[fate.message.key].insert(id.row);
+  // Somebody else deleted it while it was in flight: told, and in no file.
+  if (!fate.erased && !fate.dropped) dead_[fate.message.key].insert(id.row);
   if (reason == DeadReason::rejected) {
     demand(fate.nature == Nature::reject, id.row, "it died as rejected and nobody rejected it");
   } else {
     demand(fate.countable - fate.excused >= attempts_of(fate), id.row,
            "it died after too few attempts: " + error);
     const bool innocent = fate.nature == Nature::good || fate.nature == Nature::forbidden;
-    // Chance may end the process again and again while one message is alone in flight; nobody can tell that
-    // from a killer.
-    demand(!innocent || reason == DeadReason::crashed, id.row, "an innocent died: " + error);
+    // Chance may end the process again and again while one message is alone in flight, or, where one attempt
+    // is all there is, the connection once; nobody can tell that from a killer.
+    const bool chance = reason == DeadReason::crashed || attempts_of(fate) == 1;
+    demand(!innocent || chance, id.row, "an innocent died: " + error);
     if (innocent) fate.unlucky = true;
   }
 }
