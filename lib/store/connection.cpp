@@ -52,6 +52,7 @@ struct Connection::Handles {
 
   SQLite::Database database;
   Statement begin{database, "BEGIN IMMEDIATE"};
+  Statement begin_reading{database, "BEGIN"};
   Statement commit{database, "COMMIT"};
   Statement rollback{database, "ROLLBACK"};
   Statement data_version{database, "PRAGMA data_version"};
@@ -175,6 +176,22 @@ void Connection::begin() {
   } catch (...) {
     rollback();
     throw;
+  }
+}
+
+void Connection::begin_reading() {
+  handles_->commit.prepare();
+  handles_->rollback.prepare();
+  handles_->begin_reading.run();
+}
+
+void Connection::end_reading() noexcept {
+  // An error may have ended it.
+  if (!in_transaction()) return;
+  try {
+    handles_->commit.run();
+  } catch (const std::exception&) {
+    rollback();
   }
 }
 

@@ -55,6 +55,10 @@ class Connection {
   /// When it cannot be done for want of memory, the next `begin` on any connection of the process does it.
   void rollback() noexcept;
 
+  /// For `Snapshot`.
+  void begin_reading();
+  void end_reading() noexcept;
+
  private:
   struct Handles;
   void set_up(const Options& options, Role role, bool fresh);
@@ -69,6 +73,20 @@ class Connection {
   bool full_ = false;
   std::string limit_sql_;
   std::shared_ptr<SharedFile> file_;
+};
+
+/// One snapshot for several reads: every one by itself would take and free SQLite's locks. Begin no use of a
+/// statement before it that ends after it.
+class Snapshot {
+ public:
+  /// Throws `SQLite::Exception` as a read does.
+  explicit Snapshot(Connection& connection) : connection_{connection} { connection_.begin_reading(); }
+  ~Snapshot() { connection_.end_reading(); }
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+ private:
+  Connection& connection_;
 };
 
 /// Makes a commit write a frame. SQLite writes no page whose bytes stay the same, so that the value has to

@@ -2,7 +2,6 @@
 #include "store/identity.hpp"
 
 #include "store/errors.hpp"
-#include "store/statement.hpp"
 
 #include <sys/random.h>
 
@@ -40,11 +39,16 @@ void prune(SQLite::Database& database) {
 
 }  // namespace
 
-std::vector<IdentityRange> read_ranges(sqlite3* database) {
+std::vector<IdentityRange> read_ranges(Statement& rows) {
   std::vector<IdentityRange> ranges;
-  Statement rows{database, "SELECT first_id, identity, machine FROM main.satchel_identity ORDER BY first_id"};
+  Use use{rows};
   while (rows.step()) ranges.push_back({rows.integer(0), from_bytes(rows.text(1)), rows.integer(2)});
   return ranges;
+}
+
+std::vector<IdentityRange> read_ranges(sqlite3* database) {
+  Statement rows{database, kAllRanges};
+  return read_ranges(rows);
 }
 
 Identity identity_of(const std::vector<IdentityRange>& ranges, std::int64_t row) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "store/relay_record.hpp"
+#include "store/statement.hpp"
 
 #include <satchel/message.hpp>
 
@@ -21,7 +22,12 @@ struct IdentityRange {
   std::int64_t machine = 0;
 };
 
-/// All ranges in ascending order.
+/// Reads all ranges; for those who keep the statement.
+inline constexpr const char* kAllRanges =
+    "SELECT first_id, identity, machine FROM main.satchel_identity ORDER BY first_id";
+
+/// All ranges in ascending order. `rows`: a statement of `kAllRanges`.
+std::vector<IdentityRange> read_ranges(Statement& rows);
 std::vector<IdentityRange> read_ranges(sqlite3* database);
 inline std::vector<IdentityRange> read_ranges(SQLite::Database& database) {
   return read_ranges(database.getHandle());

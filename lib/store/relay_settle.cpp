@@ -86,7 +86,7 @@ void RelaySide::record_outcomes(const Settlement& settlement) {
   settler_.leave_out_texts(short_of_room(settlement));
   for (const Failure& failure : settlement.failures) settler_.failed(failure, now);
   if (!settlement.deaths.empty()) {
-    const std::vector<IdentityRange> ranges = read_ranges(connection_.database());
+    const std::vector<IdentityRange> ranges = read_ranges(ranges_statement_);
     for (const Death& death : settlement.deaths) settler_.died(death, identity_of(ranges, death.row), now);
   }
   settler_.sweep(claims_.tombstones());

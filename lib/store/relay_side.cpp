@@ -20,6 +20,10 @@ RelaySide::RelaySide(const Site& site, std::function<void()> wake)
       replayed_statement_{connection_.database(), "SELECT value FROM satchel_state WHERE name = 'replayed'"},
       relaxed_statement_{connection_.database(),
                          "SELECT value FROM satchel_state WHERE name = 'relaxed_writers'"},
+      ranges_statement_{connection_.database(), kAllRanges},
+      any_priority_{connection_.database(),
+                    "SELECT 1 FROM satchel_message INDEXED BY satchel_message_by_priority"
+                    " WHERE priority IS NOT NULL LIMIT 1"},
       touch_{connection_.database(), kTouch} {
   connection_.count_frames(site.file);
   // Watching begins before the first claim, so that no commit falls between the two.
@@ -85,7 +89,7 @@ Recovery RelaySide::take_over() {
     Immediate transaction{connection_};
     epoch_ = settler_.raise_epoch();
     newest = newest_row(connection_.database());
-    const std::vector<IdentityRange> ranges = read_ranges(connection_.database());
+    const std::vector<IdentityRange> ranges = read_ranges(ranges_statement_);
     const std::string reason = reason_for_new_range(
         ranges, newest, site_.origin, ranges.empty() ? site_.machine : ranges.back().machine, record);
     restored = reason == "restored";
@@ -178,7 +182,7 @@ void RelaySide::write_record() {
 void RelaySide::refresh() {
   const std::int64_t version = connection_.data_version();
   if (version == ranges_version_) return;
-  ranges_ = read_ranges(connection_.database());
+  ranges_ = read_ranges(ranges_statement_);
   {
     Use relaxed{relaxed_statement_};
     relaxed_writers_ = relaxed->step() && relaxed->integer(0) != 0;
@@ -189,9 +193,11 @@ void RelaySide::refresh() {
 
 Claimed RelaySide::claim(const ClaimQuery& query) {
   return in_our_terms("claim", [&] {
-    Claimed found = claims_.read(query, present());
+    const Present at = present();
+    const Snapshot snapshot{connection_};
+    Claimed found = claims_.read(query, at);
     refuse_gone(found.messages);
-    // After the rows: what a row's writer said about itself was committed before the row.
+    // Of the rows' own snapshot: what a row's writer said about itself was committed before the row.
     refresh();
     claims_.name(found.messages, ranges_);
     return found;
@@ -210,10 +216,8 @@ void RelaySide::refuse_gone(const std::vector<StoredMessage>& messages) const {
 
 bool RelaySide::has_priorities() {
   return in_our_terms("claim", [&] {
-    Statement any{connection_.database(),
-                  "SELECT 1 FROM satchel_message INDEXED BY satchel_message_by_priority"
-                  " WHERE priority IS NOT NULL LIMIT 1"};
-    return any.step();
+    Use any{any_priority_};
+    return any->step();
   });
 }
 

@@ -109,6 +109,8 @@ class RelaySide {
   Enqueuer enqueuer_;  ///< for announcements
   Statement replayed_statement_;
   Statement relaxed_statement_;
+  Statement ranges_statement_;
+  Statement any_priority_;
   Statement touch_;
   Statement pages_{connection_.database(), "PRAGMA page_count"};
   Statement free_pages_{connection_.database(), "PRAGMA freelist_count"};

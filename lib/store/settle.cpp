@@ -87,7 +87,11 @@ Settler::Settler(Connection& connection)
       count_{connection.database(),
              "INSERT INTO satchel_counter(name, value) VALUES (?1, ?2)"
              " ON CONFLICT(name) DO UPDATE SET value = value + excluded.value"},
-      pending_{connection.database(), "SELECT 1 FROM satchel_message WHERE id = ?1 AND topic <> ''"} {}
+      pending_{connection.database(), "SELECT 1 FROM satchel_message WHERE id = ?1 AND topic <> ''"},
+      change_note_{connection.database(), "UPDATE satchel_state SET value = ?2 WHERE name = 'note:' || ?1"},
+      add_note_{connection.database(),
+                "INSERT INTO satchel_state(name, value) SELECT 'note:' || ?1, ?2 WHERE"
+                " (SELECT count(*) FROM satchel_state WHERE name >= 'note:' AND name < 'note;') < ?3"} {}
 
 std::int64_t Settler::epoch() {
   Use row{epoch_};
@@ -184,15 +188,10 @@ void Settler::count(const char* name, std::int64_t by) {
 }
 
 void Settler::note(const std::string& name, const std::string& value) {
-  Statement change{connection_.database(), "UPDATE satchel_state SET value = ?2 WHERE name = 'note:' || ?1"};
-  if (change.bind_text(1, name).bind_text(2, value).run_and_count() > 0) return;
-  Statement{connection_.database(),
-            "INSERT INTO satchel_state(name, value) SELECT 'note:' || ?1, ?2 WHERE"
-            " (SELECT count(*) FROM satchel_state WHERE name >= 'note:' AND name < 'note;') < ?3"}
-      .bind_text(1, name)
-      .bind_text(2, value)
-      .bind(3, kMostNotes)
-      .run();
+  const Use change{change_note_};
+  if (change_note_.bind_text(1, name).bind_text(2, value).run_and_count() > 0) return;
+  const Use add{add_note_};
+  add_note_.bind_text(1, name).bind_text(2, value).bind(3, kMostNotes).run();
 }
 
 std::map<std::string, std::string> Settler::notes() {

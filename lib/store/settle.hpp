@@ -92,6 +92,8 @@ class Settler {
   Statement sweep_;
   Statement count_;
   Statement pending_;
+  Statement change_note_;
+  Statement add_note_;
 };
 
 /// Name of the counter of dead letters of one reason.

@@ -19,11 +19,13 @@ struct Store::Writer {
          const std::shared_ptr<SharedFile>& file, const RelayFile& relay_file)
       : connection{std::move(opened)},
         touch{connection->database(), kTouch},
+        all_ranges{connection->database(), kAllRanges},
         // With a limit the INSERT can fill the file.
         enqueuer{{connection->handle(), path, &options, file, &relay_file, options.max_file_bytes > 0}} {}
 
   std::unique_ptr<Connection> connection;
   Statement touch;
+  Statement all_ranges;
   Enqueuer enqueuer;
   std::vector<IdentityRange> ranges;
   std::int64_t ranges_version = -1;

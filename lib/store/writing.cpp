@@ -70,7 +70,7 @@ MessageId Writing::insert(const Message& message) {
   // Ranges change by commits of others alone, and none can come while this transaction is open.
   const std::int64_t version = messages_ == 0 ? writer.connection->data_version() : writer.ranges_version;
   if (version != writer.ranges_version || writer.ranges.empty()) {
-    writer.ranges = read_ranges(writer.connection->database());
+    writer.ranges = read_ranges(writer.all_ranges);
     writer.ranges_version = version;
   }
   id.identity = identity_of(writer.ranges, id.row);
