@@ -180,13 +180,20 @@ struct Options {
 
   /// Rows read from the file at once, and outcomes recorded in one transaction. 1 to 10,000.
   std::size_t batch_size = 100;
-  /// How long a receipt may wait for company before it is recorded. Longer saves flash; see `max_unsettled`.
-  /// 0 to 1 h.
-  std::chrono::milliseconds settle_linger{20};
+  /// How long the receipt of a delivery may wait for company before it is recorded. 0: until nothing is in
+  /// flight, and 20 ms at most. Longer saves flash where messages come one by one: recording one costs a
+  /// page, recording `batch_size` together little more. What waits counts as pending, is sent again after a
+  /// crash, and is at most as much as is delivered in that time, `batch_size`, or `max_unsettled`. It is
+  /// recorded at once when the batch is full, when the sink fails, at a pause and at a stop. 0 to 1 h.
+  std::chrono::milliseconds settle_linger{0};
   /// Page size of a file that satchel creates: a power of two from 512 to 65,536.
   std::size_t page_size = 4096;
   /// Page cache of each of the two connections. 16 KiB to 1 GiB.
   std::size_t cache_bytes = 512U << 10U;
+  /// Sizes what memory goes to with one number: a quarter of it is `cache_bytes`, an eighth `window_bytes` (as
+  /// much again is read ahead, and the sink has a copy). One of them that has another value than its default
+  /// keeps it. Code, threads and a transaction's own pages come on top. 0: as those two say. 256 KiB to 4 GiB.
+  std::uint64_t memory_budget = 0;
   /// The relay checkpoints when the write-ahead log has this many bytes. 32 KiB to 1 GiB.
   std::size_t checkpoint_bytes = 2U << 20U;
   /// A commit that finds the log over this size checkpoints by itself, relay or not. At least

@@ -113,8 +113,7 @@ std::optional<BootTime> Relay::Engine::next_step() const {
   }
   for (const auto& route : routes_) consider(route->next_step());
   const Shared::Lead& lead = *shared_.lead;
-  if (!lead.outcomes.empty() && !lead.occupied)
-    consider(lead.outcomes.oldest() + shared_.options.settle_linger);
+  if (!lead.outcomes.empty() && !lead.occupied) consider(settle_at());
   return soonest;
 }
 

@@ -76,6 +76,8 @@ class Relay::Engine {
   // engine_settle.cpp: recording
   void settle();
   bool settle_due() const;
+  bool lingers() const;
+  BootTime settle_at() const;
   bool settle_once();
 
   // Constant after construction:

@@ -11,6 +11,9 @@ namespace {
 
 constexpr int kSettlesPerRound = 8;
 
+/// How long outcomes wait at most when others are in flight, whose receipts are about to come.
+constexpr milliseconds kCompany{20};
+
 }  // namespace
 
 void Relay::Engine::settle() {
@@ -18,6 +21,8 @@ void Relay::Engine::settle() {
     if (!settle_once()) return;
     shared_.progress = true;
   }
+  Shared::Lead& lead = *shared_.lead;
+  lead.settle_now = lead.settle_now && !lead.outcomes.empty();
 }
 
 bool Relay::Engine::settle_due() const {
@@ -25,8 +30,24 @@ bool Relay::Engine::settle_due() const {
   if (lead.outcomes.empty() || lead.occupied) return false;
   if (lead.outcomes.size() >= std::min(shared_.options.batch_size, shared_.options.max_unsettled))
     return true;
-  if (in_flight() == 0 || shared_.draining || trouble_.failure()) return true;
-  return shared_.now - lead.outcomes.oldest() >= shared_.options.settle_linger;
+  if (lead.settle_now || shared_.draining || trouble_.failure()) return true;
+  // A note that names what came back unsent has to be corrected, which waits for the outcomes.
+  if (in_flight() == 0 && (!lingers() || lead.note_is_stale)) return true;
+  return shared_.now >= settle_at();
+}
+
+/// Receipts wait for those of messages that are yet to be sent. A failure does not: until it is recorded the
+/// message gets no further attempt, and nobody sees a dead letter.
+bool Relay::Engine::lingers() const {
+  return shared_.options.settle_linger > milliseconds{0} && shared_.lead->outcomes.only_delivered();
+}
+
+/// When the outcomes have waited long enough; only while there are any.
+BootTime Relay::Engine::settle_at() const {
+  const milliseconds linger = shared_.options.settle_linger;
+  const Outcomes& outcomes = shared_.lead->outcomes;
+  if (lingers()) return outcomes.oldest() + linger;
+  return outcomes.oldest() + (linger > milliseconds{0} ? std::min(linger, kCompany) : kCompany);
 }
 
 /// Records a batch of outcomes. False: the storage is occupied and says when it is worth another call.

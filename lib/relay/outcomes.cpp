@@ -5,6 +5,12 @@
 
 namespace satchel::relay {
 
+void Outcomes::add(Outcome outcome, BootTime now) {
+  const bool delivered = outcome.kind == Outcome::Kind::delivered;
+  waiting_.emplace_back(now, std::move(outcome));
+  if (!delivered) ++others_;
+}
+
 Settlement Outcomes::settlement(std::size_t most) {
   if (offered_ == 0) offered_ = std::min(most, waiting_.size());
   Settlement result;
@@ -33,6 +39,7 @@ std::vector<Outcome> Outcomes::recorded() {
   std::vector<Outcome> done;
   done.reserve(offered_);
   for (; offered_ > 0; --offered_) {
+    if (waiting_.front().second.kind != Outcome::Kind::delivered) --others_;
     done.push_back(std::move(waiting_.front().second));
     waiting_.pop_front();
   }

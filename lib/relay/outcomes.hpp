@@ -45,8 +45,10 @@ class Outcomes {
   std::size_t size() const noexcept { return waiting_.size(); }
   /// Since when the oldest waits; only while there is one.
   BootTime oldest() const { return waiting_.front().first; }
+  /// All are deliveries: it costs nobody anything but a second copy when they are not recorded for a while.
+  bool only_delivered() const noexcept { return others_ == 0; }
 
-  void add(Outcome outcome, BootTime now) { waiting_.emplace_back(now, std::move(outcome)); }
+  void add(Outcome outcome, BootTime now);
 
   /// The oldest ones, at most `most`. After a call whose result is not known the same set again.
   Settlement settlement(std::size_t most);
@@ -58,6 +60,8 @@ class Outcomes {
  private:
   std::deque<std::pair<BootTime, Outcome>> waiting_;
   std::size_t offered_ = 0;
+  /// How many are not deliveries.
+  std::size_t others_ = 0;
 };
 
 /// Tells the observer of one recorded outcome.

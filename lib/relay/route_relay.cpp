@@ -134,6 +134,7 @@ void RouteRelay::follow_pause() {
   if (!paused_ || route_.state() == Route::State::off || !lead.flights.empty()) return;
   route_.leave(shared_.now);
   sink_problem_.clear();
+  shared_.lead->settle_now = true;
   shared_.progress = true;
   cut_off();
 }

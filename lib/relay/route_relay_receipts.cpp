@@ -22,7 +22,11 @@ void RouteRelay::on_receipt(const Receipt& receipt) {
   const Flight flight = place->second;
   lead.flights.erase(place);
   lead.flight_bytes -= flight.bytes;
-  if (flight.alone) lead.alone = lead.sole = wants_process_ = false;
+  if (flight.alone) {
+    lead.alone = lead.sole = wants_process_ = false;
+    // As long as it is noted as sent alone, an end of the process counts against it.
+    shared_.lead->settle_now = true;
+  }
   if (receipt.verdict != Verdict::delivered) shared_.lead->note_is_stale = true;
   Entry& entry = lead.ledger.at(flight.row);
   // Only a failure has to do with limits.
@@ -119,6 +123,8 @@ void RouteRelay::fell(const Receipt& cause) {
   const std::optional<milliseconds> pause = route_.fall(cause, shared_.now, shared_.jitter);
   if (!pause) return;
   sink_problem_ = cause.reason;
+  // What waited for company would wait for the outage.
+  shared_.lead->settle_now = true;
   outage_ = true;
   held_back_ = false;
   if (was_up) {

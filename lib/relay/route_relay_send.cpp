@@ -108,7 +108,11 @@ bool RouteRelay::fill_alone(std::vector<Loaded>& batch, std::size_t others) {
     // A process does not tell by which route it died. What is known has to be recorded first.
     const bool sole = dangerous || shared_.routes == 1;
     wants_process_ = sole;
-    if (!lead.flights.empty() || (sole && (others > 0 || !shared_.lead->outcomes.empty()))) return true;
+    if (!lead.flights.empty() || (sole && others > 0)) return true;
+    if (sole && !shared_.lead->outcomes.empty()) {
+      shared_.lead->settle_now = true;
+      return true;
+    }
     std::optional<Loaded> message = read(*row);
     if (!message) {
       vanish(*row);

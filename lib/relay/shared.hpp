@@ -26,6 +26,8 @@ struct Shared {
     std::set<std::int64_t> crash_suspects{};
     /// A batch is divided by it: more than 1 after the storage had no room for all at once.
     std::size_t settle_share = 1;
+    /// Something waits for the outcomes to be recorded, or there is no more company to come for them.
+    bool settle_now = false;
     /// The storage was occupied at the last try.
     bool occupied = false;
     /// The storage's note of what is in flight names messages that came back and are still pending.

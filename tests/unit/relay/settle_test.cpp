@@ -60,10 +60,9 @@ TEST_CASE("retry: age counts from the first failure and only while the sink is u
   CHECK(bench.medium->dead.at(row).row.attempts <= 6);
 }
 
-TEST_CASE("settle: a full batch, an empty window or the linger time makes it happen") {
+TEST_CASE("settle: without linger a full batch, an empty window or 20 ms make it happen") {
   Options options;
   options.batch_size = 3;
-  options.settle_linger = 20ms;
   Bench bench{options};
   const Rows rows = bench.put_many(6);
   bench.run();
@@ -77,7 +76,7 @@ TEST_CASE("settle: a full batch, an empty window or the linger time makes it hap
     bench.run();
     CHECK(bench.storage->settles() == 1);
   }
-  SUBCASE("the linger time") {
+  SUBCASE("20 ms") {
     bench.run_for(19ms);
     CHECK(bench.storage->settles() == 0);
     bench.run_for(1ms);
@@ -150,7 +149,7 @@ TEST_CASE(
     }
   });
   for (std::size_t i = 0; i < 4; ++i) REQUIRE(bench.reply(rows[i], delivered()));
-  bench.run_for(bench.options.settle_linger);
+  bench.run_for(20ms);
   REQUIRE_FALSE(unknown);
   REQUIRE(bench.storage->settles() == 0);
   for (std::size_t i = 4; i < 6; ++i) REQUIRE(bench.reply(rows[i], delivered()));
