@@ -39,6 +39,8 @@ satchel::Message message_of(Serial serial) {
   message.payload = std::to_string(serial) + ":";
   for (std::size_t i = 0; i < size; ++i)
     message.payload.push_back(static_cast<char>('a' + (serial + i) % 26));
+  if (dice.one_in(8)) message.not_before = std::chrono::milliseconds{20 + dice.below(700)};
+  if (!message.key.empty() && dice.one_in(3)) message.coalesce = true;
   return message;
 }
 
@@ -68,7 +70,8 @@ History::History(Device& device, const satchel::Options& options, const History*
       serials_{before == nullptr ? 0 : (before->serials_ / kSpan + 1) * kSpan},
       transactions_{static_cast<std::int64_t>(serials_)},
       commits_{{0, 0, true, {}}},
-      identity_{before == nullptr ? std::nullopt : before->identity_} {}
+      // One that was given only after the cut is not known to the file.
+      identity_{before == nullptr || before->identity_since_ > cut ? std::nullopt : before->identity_} {}
 
 void History::adopt(Content content) {
   // A file that was made anew has an identity of its own.
@@ -84,11 +87,23 @@ void History::adopt(Content content) {
   commits_.front().content = std::move(content);
 }
 
+void History::inherit(Content content, const satchel::Identity& identity) {
+  for (const auto& [row, serial] : content.pending) {
+    rows_[row] = serial;
+    fates_[serial].id = {identity, row};
+    serials_ = std::max(serials_, serial);
+  }
+  for (const auto& [transaction, messages] : content.business)
+    transactions_ = std::max(transactions_, transaction);
+  commits_.front().content = std::move(content);
+}
+
 void History::enqueued(Serial serial, const satchel::MessageId& id) {
   // After a cut that took rows the file may begin a new identity.
   const bool may_change = !full_ && before_ != nullptr;
   if (identity_ && *identity_ != id.identity && !may_change)
     defect(Flaw::identity, name(serial) + " has another identity");
+  if (identity_ != id.identity) identity_since_ = device_.next_tick();
   identity_ = id.identity;
   Fate& fate = fates_[serial];
   fate.id = id;

@@ -88,6 +88,8 @@ class History {
 
   /// What was found in the file at first.
   void adopt(Content content);
+  /// What an older version left, under the identity that it gave.
+  void inherit(Content content, const satchel::Identity& identity);
   /// A message was added to a transaction.
   void enqueued(Serial serial, const satchel::MessageId& id);
   /// A commit begins that makes this of the content: `durable` once it has returned. It has ended well, or
@@ -182,6 +184,7 @@ class History {
   std::map<std::pair<satchel::Identity, std::int64_t>, std::pair<Tick, Serial>> handed_;
   std::vector<std::pair<Tick, std::size_t>> floor_;  ///< commits that must be there since a hand-over
   std::optional<satchel::Identity> identity_;
+  Tick identity_since_ = 0;
   std::vector<Defect> defects_;
   std::size_t handed_over_ = 0;
   std::size_t crashed_ = 0;

@@ -71,6 +71,10 @@ void Trial::live(std::uint64_t seed) {
     if (dice.one_in(3)) return std::nullopt;
     return answer_by_nature(serial, delivery.attempts);
   });
+  if (plan_->version_1) {
+    world.bequeath();
+    ++figures_.migrations;
+  }
   world.open(plan_->opened_as);
   world.create_table();
   world.invite(plan_->company);
@@ -190,6 +194,9 @@ void Trial::finish(World& world) {
     if (name == "expired") figures_.expired += static_cast<std::uint64_t>(value);
   }
   figures_.hand_overs += world.history().handed_over();
+  figures_.drops.quota += world.drops().quota;
+  figures_.drops.coalesced += world.drops().coalesced;
+  figures_.delayed += world.awaited();
   world.close(true);
   examine(world.history());
   report(Cut{{}, 0, points_, 0, "the end of the life"}, defects);

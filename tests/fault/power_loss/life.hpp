@@ -38,7 +38,10 @@ struct Figures {
   std::uint64_t redelivered = 0;
   Copies most_copies{};
   std::size_t most_copies_at_once = 0;
-  std::uint64_t crashed = 0;  ///< dead letters of a note that survived two cuts
+  Drops drops;
+  std::uint64_t delayed = 0;     ///< messages that were sent when their time had come
+  std::uint64_t migrations = 0;  ///< lives that begin with a file of version 1
+  std::uint64_t crashed = 0;     ///< dead letters of a note that survived two cuts
 };
 
 /// Which cuts to make.

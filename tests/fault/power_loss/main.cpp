@@ -52,7 +52,9 @@ void print(const std::string& what, const Figures& f) {
   for (std::size_t i = 0; i < power::kNoteFates; ++i)
     std::cout << ", relay file " << power::to_string(static_cast<power::NoteFate>(i)) << '=' << f.notes[i];
   std::cout << ", transactions=" << f.transactions << ", by others=" << f.by_company
-            << ", rolled back=" << f.rolled_back << ", refused by quota=" << f.full
+            << ", rolled back=" << f.rolled_back << ", refused=" << f.full
+            << ", dropped by quota=" << f.drops.quota << ", coalesced=" << f.drops.coalesced
+            << ", delayed=" << f.delayed << ", files of version 1=" << f.migrations
             << ", unknown=" << f.unknown << ", forgotten syncs=" << f.forgotten
             << ", hand-overs=" << f.hand_overs << ", dead letters=" << f.dead_letters
             << ", replays=" << f.replays << ", discards=" << f.discards << ", expired=" << f.expired

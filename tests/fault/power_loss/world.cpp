@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "world.hpp"
 
+#include "packaging/version_1.hpp"
+
 #include <satchel/error.hpp>
 
 #include <SQLiteCpp/Statement.h>
 #include <SQLiteCpp/Transaction.h>
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -19,6 +24,10 @@ using satchel::Receipt;
 using satchel::Verdict;
 
 constexpr std::size_t kKiB = 1024;
+
+/// Rows of `satchel_dropped`, by reason, among the counters.
+constexpr const char* kByQuota = "dropped:2";
+constexpr const char* kCoalesced = "dropped:3";
 
 /// What stands in a business row: now and then much, so that a small file gets full.
 std::string note_of(std::int64_t transaction) {
@@ -49,7 +58,15 @@ Plan::Plan(std::uint64_t plan_seed, satchel::Durability durability, Sabotage pla
     // Little more than the empty tables take.
     options.page_size = 4 * kKiB;
     options.max_file_bytes = 72 * kKiB;
+  } else if (dice.one_in(2)) {
+    static constexpr std::array<satchel::WhenFull, 4> ways{
+        satchel::WhenFull::drop_oldest, satchel::WhenFull::drop_oldest, satchel::WhenFull::drop_newest,
+        satchel::WhenFull::reject};
+    options.quota.messages = 12 + dice.below(20);
+    options.quota.when_full = ways[dice.below(ways.size())];
+    options.quota.exact = dice.one_in(2);
   }
+  version_1 = sabotage == Sabotage::none && dice.one_in(4);
   if (durability == satchel::Durability::relaxed) {
     company = static_cast<Company>(dice.below(3));
     options.external_writers = company == Company::program;
@@ -100,7 +117,10 @@ World::World(const Plan& plan, Device& device, const History* before, Tick cut)
 
 World::~World() = default;
 
-void World::reboot() { clock_->reboot("boot-" + std::to_string(++boots_)); }
+void World::reboot() {
+  not_before_.clear();
+  clock_->reboot("boot-" + std::to_string(++boots_));
+}
 
 void World::open(satchel::Durability durability) {
   options_.durability = durability;
@@ -146,6 +166,43 @@ void World::close(bool orderly) {
   sink_ = nullptr;
 }
 
+void World::bequeath() {
+  const support::TempDir directory{support::TempDir::Where::memory};
+  const std::string path = directory.path() + "/device.db";
+  version_1::Library library{path};
+  library.database().exec("CREATE TABLE business(number INTEGER PRIMARY KEY, messages INTEGER, note TEXT)");
+  Content content;
+  content.table = true;
+  for (std::int64_t number = 1; number <= 6; ++number) {
+    SQLite::Transaction transaction{library.database(), SQLite::TransactionBehavior::IMMEDIATE};
+    SQLite::Statement row{library.database(),
+                          "INSERT INTO business(number, messages, note) VALUES (?, 1, ?)"};
+    row.bind(1, number);
+    row.bind(2, note_of(number));
+    row.exec();
+    const auto serial = static_cast<Serial>(number);
+    const satchel::Message message = message_of(serial);
+    content.business[number] = 1;
+    content.pending[library.enqueue(message.topic, message.payload, message.key)] = serial;
+    transaction.commit();
+    // The rest is in the log alone.
+    if (number == 3) library.database().exec("PRAGMA wal_checkpoint(PASSIVE)");
+  }
+  SQLite::Statement range{library.database(), "SELECT identity FROM satchel_identity"};
+  if (!range.executeStep()) throw std::logic_error{"version 1 gave no identity"};
+  satchel::Identity identity{};
+  const std::string bytes = range.getColumn(0).getString();
+  std::copy_n(bytes.begin(), identity.size(), identity.begin());
+  range.reset();
+  Wreck left;
+  for (const char* name : {"device.db", "device.db-wal"}) {
+    std::ifstream file{directory.path() + '/' + name, std::ios::binary};
+    left.files[name] = {std::istreambuf_iterator<char>{file}, std::istreambuf_iterator<char>{}};
+  }
+  device_.boot(left);
+  history_.inherit(std::move(content), identity);
+}
+
 // ---- the application ----
 
 template <class Commit>
@@ -185,18 +242,64 @@ World::End World::transact(std::size_t messages, const Manner& manner) {
                         static_cast<std::int64_t>(messages), note_of(number));
     for (std::size_t i = 0; i < messages; ++i) {
       const Serial serial = history_.next_serial();
-      const satchel::MessageId id = transaction.enqueue(message_of(serial));
-      history_.enqueued(serial, id);
-      after.pending[id.row] = serial;
+      const satchel::Message message = message_of(serial);
+      const satchel::MessageId id = transaction.enqueue(message);
+      if (id.row != 0) {
+        history_.enqueued(serial, id);
+        after.pending[id.row] = serial;
+        if (message.not_before) not_before_[serial] = clock_->now() + *message.not_before;
+      } else {
+        ++after.counters[kByQuota];
+      }
+      if (message.coalesce.value_or(false) || options_.quota.messages > 0) drop(transaction, serial, after);
     }
   } catch (const satchel::FullError&) {
     return End::full;
   }
   if (manner.rollback) return End::rolled_back;
   device_.vfs().disk().fail_next_sync(manner.failing_sync, manner.syncs_before);
+  const Content before = history_.head();
+  const auto more = [&](const char* name) {
+    const auto was = before.counters.find(name);
+    const auto is = after.counters.find(name);
+    return is == after.counters.end() ? 0 : is->second - (was == before.counters.end() ? 0 : was->second);
+  };
+  const std::int64_t by_quota = more(kByQuota);
+  const std::int64_t coalesced = more(kCoalesced);
   const End end = commit(std::move(after), durable() != other, [&] { transaction.commit(); });
   device_.vfs().disk().fail_next_sync(support::SyncFailure::none);
+  if (end == End::committed) {
+    drops_.quota += static_cast<std::uint64_t>(by_quota);
+    drops_.coalesced += static_cast<std::uint64_t>(coalesced);
+  }
   return end;
+}
+
+void World::drop(satchel::Transaction& transaction, Serial serial, Content& after) {
+  const satchel::Message newer = message_of(serial);
+  SQLite::Statement there{transaction.database(),
+                          "SELECT 1 FROM satchel_message WHERE id = ? AND topic <> ''"};
+  for (auto row = after.pending.begin(); row != after.pending.end();) {
+    there.reset();
+    there.bind(1, row->first);
+    if (there.executeStep()) {
+      ++row;
+      continue;
+    }
+    const satchel::Message gone = message_of(row->second);
+    const bool coalesced = newer.coalesce.value_or(false) && gone.key == newer.key &&
+                           gone.topic == newer.topic && after.attempts.count(row->first) == 0;
+    const bool quota =
+        options_.quota.messages > 0 && options_.quota.when_full == satchel::WhenFull::drop_oldest;
+    for (const Delivery& delivery : sink_->under_way()) {
+      if (delivery.id.row == row->first)
+        history_.defect(Flaw::lost, "a message is dropped that the sink has");
+    }
+    if (!coalesced && !quota) history_.defect(Flaw::lost, "a message is dropped for nothing");
+    ++after.counters[coalesced ? kCoalesced : kByQuota];
+    after.attempts.erase(row->first);
+    row = after.pending.erase(row);
+  }
 }
 
 /// What another program does: plain SQL.
@@ -291,6 +394,12 @@ std::optional<Receipt> World::hand_over(const Delivery& delivery) {
     return satchel::delivered();
   }
   history_.handed(*serial, delivery.id, delivery.attempts);
+  if (const auto earliest = not_before_.find(*serial); earliest != not_before_.end()) {
+    if (clock_->now() < earliest->second)
+      history_.defect(Flaw::unexpected, "a message is sent before its time");
+    ++awaited_;
+    not_before_.erase(earliest);
+  }
   const std::optional<Receipt> receipt = answer_(*serial, delivery);
   if (receipt) note(*serial, *receipt);
   return receipt;
@@ -351,6 +460,11 @@ Content World::read() {
   SQLite::Statement counters{database, "SELECT name, value FROM satchel_counter"};
   while (counters.executeStep())
     content.counters[counters.getColumn(0).getString()] = counters.getColumn(1).getInt64();
+  SQLite::Statement dropped{database,
+                            "SELECT 'dropped:' || reason, sum(messages) FROM satchel_dropped"
+                            " WHERE reason IN (2, 3) GROUP BY reason"};
+  while (dropped.executeStep())
+    content.counters[dropped.getColumn(0).getString()] = dropped.getColumn(1).getInt64();
   SQLite::Statement attempts{database, "SELECT id, attempts FROM satchel_attempt"};
   while (attempts.executeStep())
     content.attempts[attempts.getColumn(0).getInt64()] = attempts.getColumn(1).getInt();

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,12 @@ struct Manner {
   std::uint64_t syncs_before = 0;  ///< that succeed; the commit's own is the first
 };
 
+/// Messages that made room, or place, for others.
+struct Drops {
+  std::uint64_t quota = 0;
+  std::uint64_t coalesced = 0;
+};
+
 /// How a device works, drawn from a seed.
 struct Plan {
   Plan(std::uint64_t seed, satchel::Durability durability, Sabotage sabotage);
@@ -50,6 +57,7 @@ struct Plan {
   Sabotage sabotage;
   Company company = Company::none;
   bool changes_durability = false;  ///< when it is opened again
+  bool version_1 = false;           ///< the file was made by the first version of the library
   int characteristics;
   int sector;
 };
@@ -65,6 +73,12 @@ class World {
   World& operator=(const World&) = delete;
 
   History& history() noexcept { return history_; }
+  const Drops& drops() const noexcept { return drops_; }
+  /// Messages that were handed over after the time that they had to wait for.
+  std::uint64_t awaited() const noexcept { return awaited_; }
+
+  /// Leaves a file of the first version on the device, which is switched on with it.
+  void bequeath();
 
   void open(satchel::Durability durability);
   void invite(Company company);
@@ -103,6 +117,8 @@ class World {
   /// `commit` of what makes `after` of the content.
   template <class Commit>
   End commit(Content after, bool durable, const Commit& commit);
+  /// Takes from the content what the open transaction has dropped for a message, and looks whether it may.
+  void drop(satchel::Transaction& transaction, Serial serial, Content& after);
   End transact_outside(std::int64_t number, std::size_t messages, Content after);
   bool durable() const noexcept { return options_.durability == satchel::Durability::full; }
   std::optional<satchel::Receipt> hand_over(const satchel::Delivery& delivery);
@@ -120,6 +136,10 @@ class World {
   std::optional<SQLite::Database> reader_;
   satchel::testing::ScriptedSink* sink_ = nullptr;
   Answer answer_;
+  Drops drops_;
+  std::uint64_t awaited_ = 0;
+  /// When messages of this boot may be sent at the earliest.
+  std::map<Serial, satchel::BootTime> not_before_;
   int boots_;
 };
 
