@@ -20,6 +20,10 @@ namespace {
 
 constexpr int kMaxKept = 1000;
 
+// In the header of the file: the version that one has to know to write it, and the highest that there is.
+constexpr sqlite3_int64 kWriteVersionAt = 18;
+constexpr unsigned char kWriteVersion = 2;
+
 bool exists(const std::string& path) {
   struct stat status {};
   return ::lstat(path.c_str(), &status) == 0;
@@ -116,10 +120,29 @@ Salvage salvage(const std::string& path, const Options& options, const std::stri
   return salvaged;
 }
 
+std::string header_damage(SQLite::Database& database) noexcept {
+  sqlite3* handle = database.getHandle();
+  sqlite3_file* file = nullptr;
+  // Not asked of a sound file: SQLite refuses to write only one on a read-only disk, or from the future.
+  if (sqlite3_db_readonly(handle, "main") != 1 ||
+      sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+      file == nullptr || file->pMethods == nullptr)
+    return {};
+  unsigned char version = 0;
+  if (file->pMethods->xRead(file, &version, 1, kWriteVersionAt) != SQLITE_OK || version <= kWriteVersion)
+    return {};
+  return "its header says that a newer SQLite has to write it";
+}
+
 std::string first_damage(SQLite::Database& database) {
   try {
-    Statement check{database, "PRAGMA integrity_check(1)"};
-    if (check.step() && check.text(0) != "ok") return std::string{check.text(0)};
+    if (std::string damage = header_damage(database); !damage.empty()) return damage;
+    // Asked about one table, SQLite always looks at the free list; about all of them only when none without
+    // pages of its own, such as a view, comes first.
+    for (const char* sql : {"PRAGMA integrity_check(1)", "PRAGMA integrity_check(sqlite_master)"}) {
+      Statement check{database, sql};
+      if (check.step() && check.text(0) != "ok") return std::string{check.text(0)};
+    }
     return schema_damage(database);
   } catch (const SQLite::Exception& failure) {
     if (!is_damage(code_of(failure))) throw;

@@ -29,6 +29,10 @@ void finish_salvage(const std::string& path);
 /// untouched.
 Salvage salvage(const std::string& path, const Options& options, const std::string& problem);
 
+/// Says what keeps SQLite from writing a file that is not on a read-only disk; empty: nothing does. Costs
+/// nothing for a sound file.
+std::string header_damage(SQLite::Database& database) noexcept;
+
 /// Reads the whole file; empty when SQLite finds it sound, or the first thing that it finds.
 std::string first_damage(SQLite::Database& database);
 

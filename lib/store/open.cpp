@@ -274,6 +274,8 @@ void Store::Opening::arrange_counts() {
 }
 
 void Store::Opening::look_for_damage() {
+  if (const std::string damage = header_damage(writer->database()); !damage.empty())
+    throw SQLite::Exception{damage, SQLITE_CORRUPT};
   const bool marked = relay_file->damage_marked();
   if (!marked && !options.check_at_open) return;
   const std::string damage = first_damage(writer->database());

@@ -133,6 +133,40 @@ TEST_CASE("damage: with a check at open, what can be read goes on and what is lo
   report_on("database, log or relay file injured; check_at_open", injure_many(options, false));
 }
 
+/// A sound file with other bytes at one place comes through without a loss.
+void check_header(const Specimen& specimen, std::size_t at, const std::string& bytes,
+                  const satchel::Options& options) {
+  CAPTURE(at);
+  const support::TempDir directory{support::TempDir::Where::memory};
+  const std::string path = directory.path() + "/device.db";
+  Files files = specimen.files;
+  files.database.replace(at, bytes.size(), bytes);
+  files.place(path);
+  const Outcome outcome = damage::live_on(path, options);
+  CHECK(outcome.failure == "");
+  CHECK(outcome.salvages.size() == 1);
+  Tally tally;
+  CHECK(fate(specimen, outcome, tally) == "");
+  CHECK(tally.messages_lost + tally.rows_lost == 0);
+}
+
+TEST_CASE("damage: a free list that leads nowhere is found, though a view comes first in the schema") {
+  satchel::Options options;
+  options.check_at_open = true;
+  const Specimen specimen = damage::make_specimen(2, false);
+  check_header(specimen, 32, std::string{"\x00\x00\x1c\x51\xff\x57\x29\xe4", 8}, options);
+  check_header(specimen, 36, std::string{"\x00\x00\x00\x63", 4}, options);
+}
+
+TEST_CASE(
+    "damage: a file that says that only a newer SQLite can write it is salvaged, with or without a check") {
+  const Specimen specimen = damage::make_specimen(2, false);
+  check_header(specimen, 18, "\x12", {});
+  satchel::Options options;
+  options.check_at_open = true;
+  check_header(specimen, 18, "\x42", options);
+}
+
 // SQLite keeps no checksum of a page: a cell that has vanished from one cannot be missed by reading past it.
 TEST_CASE("damage: without a check every file still comes to its end, in one life or the next") {
   report_on("the same without the check", injure_many({}, true));
