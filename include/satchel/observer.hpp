@@ -7,7 +7,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 
 #pragma GCC visibility push(default)
 
@@ -56,6 +58,39 @@ class Observer {
   /// Found at open: something that deserves attention but does not stop the work, such as a known defect of
   /// the SQLite in use and what satchel does about it.
   virtual void notice(const std::string& text) noexcept;
+  /// How often `heartbeat` is wanted; asked once, when the relay thread starts. 0, the default: never, and an
+  /// idle relay does not wake up.
+  virtual std::chrono::milliseconds heartbeat_interval() const noexcept;
+  /// The relay thread works: told about every `heartbeat_interval()`, and not while it hangs.
+  virtual void heartbeat() noexcept;
+};
+
+/// An observer that passes everything on to another one, if there is one: a base for those that mind only a
+/// part of it.
+class PassingObserver : public Observer {
+ public:
+  explicit PassingObserver(std::shared_ptr<Observer> next) noexcept : next_{std::move(next)} {}
+
+  void delivered(const MessageId& id, int attempts) noexcept override;
+  void retrying(const MessageId& id, int attempts, const std::string& error,
+                std::chrono::milliseconds backoff) noexcept override;
+  void died(const MessageId& id, DeadReason reason, const std::string& error) noexcept override;
+  void expired(const MessageId& id) noexcept override;
+  void dropped(DropReason reason, const std::string& topic, std::uint64_t messages) noexcept override;
+  void sink_up(const std::string& sink) noexcept override;
+  void sink_down(const std::string& sink, const std::string& reason, bool alarm,
+                 std::chrono::milliseconds pause) noexcept override;
+  void leading(bool leads) noexcept override;
+  void failing(const std::string& problem, const std::string& hint) noexcept override;
+  void healed() noexcept override;
+  void gate_held(std::chrono::milliseconds held) noexcept override;
+  void salvaged(const SalvageReport& report) noexcept override;
+  void notice(const std::string& text) noexcept override;
+  std::chrono::milliseconds heartbeat_interval() const noexcept override;
+  void heartbeat() noexcept override;
+
+ private:
+  const std::shared_ptr<Observer> next_;
 };
 
 }  // namespace satchel

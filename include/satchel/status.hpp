@@ -46,6 +46,12 @@ struct RouteStatus {
   std::uint64_t delivered = 0;
   /// Bytes that `DataBudget` counts in the current period; 0 without a budget.
   std::uint64_t budget_used = 0;
+  /// Messages that wait and take this route. Exact while no more than 10,000 messages wait; with more of them
+  /// it counts those of the oldest 10,000, a lower bound (`pending_is_bound`), unless the route takes all.
+  std::uint64_t pending = 0;
+  bool pending_is_bound = false;
+  /// What to do about `sink_problem`; empty with it.
+  std::string sink_remedy;
 };
 
 /// Why a message was dropped. The values are part of the file format.
@@ -67,7 +73,37 @@ struct Dropped {
   std::uint64_t unconfirmed = 0;
 };
 
-/// A look at an outbox. Counters without another remark count since this object was opened.
+/// The messages that were dropped since the file was made, of all topics, by the reasons of `DropReason`.
+struct DroppedByReason {
+  std::uint64_t expired = 0;
+  std::uint64_t quota = 0;
+  std::uint64_t coalesced = 0;
+  std::uint64_t discarded = 0;
+};
+
+/// What outboxes have written to the storage device, as far as they know. Counted are the pages that their
+/// connections put into the write-ahead log, those that their checkpoints copied into the database, and the
+/// syncs of both; of all outboxes of this process on the file. Not counted are connections of the
+/// application's own (`Writer`), other processes, `<file>-relay`, and what file system and flash add.
+struct Wear {
+  std::uint64_t bytes = 0;
+  std::uint64_t syncs = 0;
+  /// The time in which that was counted: since this object was opened.
+  std::chrono::milliseconds over{0};
+  /// At that rate in 24 hours; 0 during the first second.
+  std::uint64_t bytes_per_day = 0;
+  std::uint64_t syncs_per_day = 0;
+};
+
+/// What is left of `Quota`; nothing where there is no such limit.
+struct QuotaLeft {
+  std::optional<std::uint64_t> messages;
+  std::optional<std::uint64_t> bytes;
+};
+
+/// A look at an outbox. Counters without another remark count since this object was opened. Taking one reads
+/// no more of the file with a large backlog than with a small one, and does not wait for writers or the
+/// relay.
 struct Status {
   /// Messages committed and not yet recorded as delivered, dead or expired. Exact up to 100,000; above that
   /// the span of their ids, an upper bound (`pending_is_bound`), because counting would read them all.
@@ -81,7 +117,7 @@ struct Status {
   std::uint64_t expired = 0;
   /// Messages that `enqueue_async` gave up because its queue was full (`AsyncFull::drop`).
   std::uint64_t async_dropped = 0;
-  /// Dead letters in the file.
+  /// Dead letters in the file; more than 100,000 are not counted.
   std::uint64_t dead = 0;
 
   /// This outbox is the relay of the file; otherwise it stands by or has not been started.
@@ -95,6 +131,43 @@ struct Status {
   std::vector<RouteStatus> routes;
   /// Highest row id enqueued in this file, dead and delivered ones included.
   std::int64_t newest_row = 0;
+
+  // ---- what waits ----
+
+  /// Of the messages that wait, at most 100,000 of each are counted.
+  std::uint64_t urgent = 0;
+  std::uint64_t bulk = 0;
+  std::uint64_t delayed = 0;  ///< their `not_before` is not over
+  std::uint64_t failing = 0;  ///< have failed before and will be tried again
+  /// Since the oldest of them was enqueued, as far as the clocks are known; nothing when none waits, and for
+  /// a plain INSERT and one of an earlier boot whose wall clock was never trusted.
+  std::optional<std::chrono::milliseconds> oldest_age;
+
+  // ---- what was done ----
+
+  /// Became dead letters since the relay was started.
+  std::uint64_t died = 0;
+  DroppedByReason dropped;
+  /// Topic, payload, key and headers of the messages that were delivered.
+  std::uint64_t delivered_bytes = 0;
+  /// Deliveries recorded in the last ten seconds, divided by ten.
+  double messages_per_second = 0;
+  double bytes_per_second = 0;
+
+  // ---- how it is ----
+
+  /// What to do about `sink_problem`; empty with it.
+  std::string sink_remedy;
+  Wear wear;
+  std::uint64_t wal_bytes = 0;     ///< size of the write-ahead log, which is kept at what it once needed
+  std::uint64_t device_bytes = 0;  ///< that this user could still write to the file system
+  QuotaLeft quota_left;
+  /// How long ago the relay began its last round; nothing before the first. An idle relay makes none: see
+  /// `round_overdue`.
+  std::optional<std::chrono::milliseconds> heartbeat;
+  /// For how long the relay has not come back from a round, or has not begun one that was due: in a relay
+  /// that works it is well under a second. 0: it is on time, waits for an event, or does not run.
+  std::chrono::milliseconds round_overdue{0};
 };
 
 /// A message that was given up, with its history.
@@ -109,6 +182,9 @@ struct DeadLetter {
   /// When it was given up; nothing while the wall clock has not been trusted since then.
   std::optional<WallTime> died;
 };
+
+/// What somebody can do about a sink in this state; empty when there is nothing to do.
+std::string_view remedy_of(SinkState state) noexcept;
 
 std::string_view to_string(SinkState state) noexcept;
 std::string_view to_string(DeadReason reason) noexcept;

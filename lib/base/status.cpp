@@ -3,6 +3,22 @@
 
 namespace satchel {
 
+std::string_view remedy_of(SinkState state) noexcept {
+  switch (state) {
+    case SinkState::paused:
+      return "check the network and the address; it is tried again by itself, and at once after pause and "
+             "resume";
+    case SinkState::blocked:
+      return "correct the credentials, rights or options for it; it is tried again by itself, and at once "
+             "after pause and resume";
+    case SinkState::none:
+    case SinkState::connecting:
+    case SinkState::up:
+      break;
+  }
+  return {};
+}
+
 std::string_view to_string(SinkState state) noexcept {
   switch (state) {
     case SinkState::none:

@@ -92,10 +92,10 @@ void Engine::run() noexcept {
     const std::lock_guard lock{mutex_};
     runner_ = std::this_thread::get_id();
   }
+  beat_every_ = observer_of(options_).heartbeat_interval();
   std::optional<BootTime> deadline;
   while (!(deadline = stop_deadline())) {
-    wake_->clear();
-    if (!relay_.step()) wait(std::nullopt);
+    if (!round()) wait(std::nullopt);
   }
   const bool clean = drive_to_end(*deadline);
   const std::lock_guard lock{mutex_};
@@ -105,9 +105,26 @@ void Engine::run() noexcept {
   ended_changed_.notify_all();
 }
 
-bool Engine::step() {
+bool Engine::step() { return round(); }
+
+bool Engine::round() {
+  const BootTime now = options_.clock->now();
+  last_round_.store(now.time_since_epoch().count());
+  due_.store(now.time_since_epoch().count());
   wake_->clear();
-  return relay_.step();
+  const bool worked = relay_.step();
+  if (beat_every_ > milliseconds{0} && now >= next_beat_) {
+    next_beat_ = now + beat_every_;
+    observer_of(options_).heartbeat();
+  }
+  return worked;
+}
+
+Engine::Pulse Engine::pulse() const noexcept {
+  const auto time = [](BootTime::rep count) {
+    return count == kNever ? std::nullopt : std::optional{BootTime{BootTime::duration{count}}};
+  };
+  return {time(last_round_.load()), time(due_.load())};
 }
 
 bool Engine::finish(milliseconds timeout) { return drive_to_end(options_.clock->now() + timeout); }
@@ -117,8 +134,7 @@ bool Engine::drive_to_end(BootTime deadline) {
   const BootTime farewell = deadline - left() / kFarewellShare;
   relay_.drain();
   while (!relay_.drained() && options_.clock->now() < farewell) {
-    wake_->clear();
-    if (!relay_.step()) wait(farewell);
+    if (!round()) wait(farewell);
   }
   const bool drained = relay_.drained();
   relay_.finish(duration_cast<milliseconds>(left()));
@@ -133,6 +149,8 @@ std::optional<BootTime> Engine::stop_deadline() const {
 void Engine::wait(std::optional<BootTime> limit) {
   std::optional<BootTime> until = relay_.next_step();
   if (limit && (!until || *limit < *until)) until = limit;
+  if (beat_every_ > milliseconds{0} && (!until || next_beat_ < *until)) until = next_beat_;
+  due_.store(until ? until->time_since_epoch().count() : kNever);
   const std::array<int, 2> descriptors{wake_->descriptor(), store_->watch_descriptor()};
   const std::size_t count = descriptors[1] == -1 ? 1 : 2;
   options_.clock->wait(std::span{descriptors}.first(count), until);

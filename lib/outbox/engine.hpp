@@ -13,6 +13,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -59,9 +60,17 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   relay::Snapshot snapshot() const { return relay_.snapshot(); }
 
+  /// How the rounds come. Thread-safe.
+  struct Pulse {
+    std::optional<BootTime> last;  ///< the last round began
+    std::optional<BootTime> due;   ///< it should have ended, or the next one should begin; nothing: no time
+  };
+  Pulse pulse() const noexcept;
+
  private:
   void run() noexcept;
   bool drive_to_end(BootTime deadline);
+  bool round();
   std::optional<BootTime> stop_deadline() const;
   void wait(std::optional<BootTime> limit);
 
@@ -72,6 +81,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const std::shared_ptr<Wake> wake_ = std::make_shared<Wake>();  // a last call may come late
   relay::Relay relay_;
   std::thread thread_;
+  // Boot clock in nanoseconds; kNever: nothing.
+  static constexpr BootTime::rep kNever = std::numeric_limits<BootTime::rep>::min();
+  std::atomic<BootTime::rep> last_round_{kNever};
+  std::atomic<BootTime::rep> due_{kNever};
+  // relay thread only
+  std::chrono::milliseconds beat_every_{0};  // 0: nobody wants to be told
+  BootTime next_beat_{};
 
   mutable std::mutex mutex_;
   std::condition_variable ended_changed_;

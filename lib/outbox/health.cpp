@@ -22,56 +22,30 @@ namespace {
 /// Sinks that are told; an outbox has at most 32 routes, and there is place for about these.
 constexpr std::size_t kMostSinks = 8;
 
-class HealthObserver final : public Observer {
+class HealthObserver final : public PassingObserver {
  public:
   HealthObserver(std::string path, std::shared_ptr<Clock> clock, std::shared_ptr<Observer> next)
-      : path_{std::move(path)}, clock_{std::move(clock)}, next_{std::move(next)} {}
-
-  void delivered(const MessageId& id, int attempts) noexcept override {
-    if (next_) next_->delivered(id, attempts);
-  }
-  void retrying(const MessageId& id, int attempts, const std::string& error,
-                std::chrono::milliseconds backoff) noexcept override {
-    if (next_) next_->retrying(id, attempts, error, backoff);
-  }
-  void died(const MessageId& id, DeadReason reason, const std::string& error) noexcept override {
-    if (next_) next_->died(id, reason, error);
-  }
-  void expired(const MessageId& id) noexcept override {
-    if (next_) next_->expired(id);
-  }
-  void dropped(DropReason reason, const std::string& topic, std::uint64_t messages) noexcept override {
-    if (next_) next_->dropped(reason, topic, messages);
-  }
-  void gate_held(std::chrono::milliseconds held) noexcept override {
-    if (next_) next_->gate_held(held);
-  }
-  void salvaged(const SalvageReport& report) noexcept override {
-    if (next_) next_->salvaged(report);
-  }
-  void notice(const std::string& text) noexcept override {
-    if (next_) next_->notice(text);
-  }
+      : PassingObserver{std::move(next)}, path_{std::move(path)}, clock_{std::move(clock)} {}
 
   void sink_up(const std::string& sink) noexcept override {
     note([&] { return turned(sink, SinkState::up, {}); });
-    if (next_) next_->sink_up(sink);
+    PassingObserver::sink_up(sink);
   }
   void sink_down(const std::string& sink, const std::string& reason, bool alarm,
                  std::chrono::milliseconds pause) noexcept override {
     note([&] { return turned(sink, alarm ? SinkState::blocked : SinkState::paused, reason); });
-    if (next_) next_->sink_down(sink, reason, alarm, pause);
+    PassingObserver::sink_down(sink, reason, alarm, pause);
   }
   void failing(const std::string& problem, const std::string& hint) noexcept override {
     note([&] {
       health_.failure = problem + ": " + hint;
       return true;
     });
-    if (next_) next_->failing(problem, hint);
+    PassingObserver::failing(problem, hint);
   }
   void healed() noexcept override {
     note([&] { return !std::exchange(health_.failure, {}).empty(); });
-    if (next_) next_->healed();
+    PassingObserver::healed();
   }
   void leading(bool leads) noexcept override {
     note([&] {
@@ -80,7 +54,7 @@ class HealthObserver final : public Observer {
     });
     // What the last relay left stays to be read; the next one writes.
     if (!leads) file_.reset();
-    if (next_) next_->leading(leads);
+    PassingObserver::leading(leads);
   }
 
  private:
@@ -117,7 +91,6 @@ class HealthObserver final : public Observer {
   // constant after construction
   const std::string path_;
   const std::shared_ptr<Clock> clock_;
-  const std::shared_ptr<Observer> next_;
   // relay thread only
   store::RelayHealth health_;
   std::optional<store::RelayFile> file_;

@@ -7,6 +7,7 @@
 #include "outbox/committer.hpp"
 #include "outbox/engine.hpp"
 #include "outbox/health.hpp"
+#include "outbox/look.hpp"
 #include "outbox/transaction_state.hpp"
 #include "store/store.hpp"
 
@@ -102,6 +103,7 @@ class Outbox::Core {
   // Guarded by mutex.
   std::vector<outbox::Way> ways;   // until they are the engine's
   std::vector<std::string> names;  // of the routes, in the order of `attach`
+  std::vector<std::vector<std::string>> filters;
   std::shared_ptr<outbox::Engine> engine;
   std::shared_ptr<outbox::Committer> committer;  // none before the first asynchronous message
   bool threaded = false;                         // the engine has its thread
@@ -129,8 +131,10 @@ void Outbox::Core::add(outbox::Way way) {
   if (std::find(names.begin(), names.end(), name) != names.end())
     throw InvalidOption{"attach", "name " + name + ": another route has it", "give each route its own"};
   names.reserve(names.size() + 1);
+  filters.reserve(filters.size() + 1);
   ways.push_back(std::move(way));
   names.push_back(ways.back().options.name);
+  filters.push_back(ways.back().options.topics);
   std::vector<RouteOptions> routes;
   for (const outbox::Way& one : ways) routes.push_back(one.options);
   const bool numbers =
@@ -328,30 +332,18 @@ std::optional<SalvageReport> Outbox::salvaged() const { return core_->store->sal
 
 Status Outbox::status() const {
   core_->check("status");
-  const store::Counts counts = core_->store->counts();
-  Status status;
-  status.pending = counts.pending;
-  status.pending_is_bound = counts.pending_is_bound;
-  status.dead = counts.dead;
-  status.newest_row = counts.newest_row;
-  const std::lock_guard lock{core_->mutex};
+  Status status = outbox::file_status(*core_->store);
+  std::unique_lock lock{core_->mutex};
   if (core_->committer) status.async_dropped = core_->committer->dropped();
   status.running = core_->threaded && !core_->stopped;
   if (!core_->engine) {
     status.routes = core_->routes_at_rest();
-    return status;
+  } else {
+    outbox::add_relay(status, *core_->engine, core_->options.clock->now());
   }
-  relay::Snapshot relay = core_->engine->snapshot();
-  status.in_flight = relay.in_flight;
-  status.unsettled = relay.unsettled;
-  status.delivered = relay.delivered;
-  status.retried = relay.retried;
-  status.expired = relay.expired;
-  status.leading = relay.leading;
-  status.sink = relay.sink;
-  status.sink_problem = std::move(relay.sink_problem);
-  status.failure = std::move(relay.failure);
-  status.routes = std::move(relay.routes);
+  const std::vector<std::vector<std::string>> filters = core_->filters;
+  lock.unlock();
+  outbox::count_by_route(status, *core_->store, filters);
   return status;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "relay/meter.hpp"
+
 #include <satchel/clock.hpp>
 #include <satchel/observer.hpp>
 #include <satchel/options.hpp>
@@ -29,6 +31,9 @@ struct Snapshot {
   std::uint64_t retried = 0;
   std::uint64_t expired = 0;
   std::uint64_t died = 0;
+  /// Of the delivered ones: what they weigh in the window.
+  std::uint64_t delivered_bytes = 0;
+  Meter meter{};
   /// Receipts for deliveries that nobody waits for: late ones, or a defect of the sink.
   std::uint64_t ignored = 0;
   bool leading = false;

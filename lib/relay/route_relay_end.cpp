@@ -99,6 +99,10 @@ void RouteRelay::recorded(const Outcome& outcome) {
     case Outcome::Kind::delivered:
       ++counters.delivered;
       ++delivered_;
+      if (const auto entry = lead.ledger.find(row); entry != lead.ledger.end()) {
+        counters.delivered_bytes += entry->second.bytes;
+        counters.meter.add(shared_.now, entry->second.bytes);
+      }
       break;
     case Outcome::Kind::expired:
       ++counters.expired;

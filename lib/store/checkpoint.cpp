@@ -46,6 +46,7 @@ int CheckpointRight::checkpoint(sqlite3* connection, std::int64_t threshold) noe
   int copied = 0;
   const int result =
       sqlite3_wal_checkpoint_v2(connection, "main", SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
+  note_copied(connection, log, copied);
   if (primary(result) == SQLITE_IOERR) {
     file_->database_in_doubt.store(true);
     doubt_log(*file_);
@@ -64,6 +65,29 @@ int CheckpointRight::checkpoint(sqlite3* connection, std::int64_t threshold) noe
     file_->retry_at_frames.store(now + std::max<std::int64_t>(threshold / 4, 1));
   }
   return result;
+}
+
+/// SQLite tells how many frames of the log are copied by now, and copies each page once: an upper bound. The
+/// log is synced before that, the database behind it.
+void CheckpointRight::note_copied(sqlite3* connection, const std::optional<LogExtent>& log,
+                                  int frames) noexcept {
+  constexpr std::uint64_t kSyncs = 2;
+  const LogExtent now{log ? log->salt : 0, std::max(frames, 0)};
+  const LogExtent before = std::exchange(file_->copied, now);
+  const std::int64_t fresh = now.salt == before.salt ? now.frames - before.frames : now.frames;
+  if (fresh <= 0) return;
+  const auto ask = [connection](const char* pragma) {
+    sqlite3_stmt* statement = nullptr;
+    std::int64_t value = 0;
+    if (sqlite3_prepare_v2(connection, pragma, -1, &statement, nullptr) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+      value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+  };
+  file_->bytes_written += static_cast<std::uint64_t>(ask("PRAGMA page_size")) *
+                          static_cast<std::uint64_t>(std::min(fresh, ask("PRAGMA page_count")));
+  file_->syncs += kSyncs;
 }
 
 bool checkpoint_due(const SharedFile& file, std::int64_t threshold) noexcept {

@@ -35,6 +35,8 @@ class CheckpointRight {
   int checkpoint(sqlite3* connection, std::int64_t threshold) noexcept;
 
  private:
+  void note_copied(sqlite3* connection, const std::optional<LogExtent>& log, int frames) noexcept;
+
   std::shared_ptr<SharedFile> file_;
   std::optional<RelayFile> lock_;
 };

@@ -134,12 +134,17 @@ void Connection::count_frames(std::shared_ptr<SharedFile> file) {
   file_ = std::move(file);
   // The hook has one slot a connection. This one is our own connection, and nothing else tells the size of
   // the log without a checkpoint; the application's own connections get no hook.
+  // What was written so far, by making the file, is not counted.
+  int pages = 0;
+  int most = 0;
+  sqlite3_db_status(handle(), SQLITE_DBSTATUS_CACHE_WRITE, &pages, &most, 1);
   sqlite3_wal_hook(handle(), on_commit, this);
 }
 
 int Connection::on_commit(void* self, sqlite3* handle, const char*, int frames) noexcept {
   const auto& connection = *static_cast<const Connection*>(self);
   connection.file_->wal_frames.store(frames);
+  note_written(handle, connection.page_size_, connection.full_, frames, *connection.file_);
   if (connection.full_) note_commit(handle, frames, *connection.file_);
   return SQLITE_OK;
 }

@@ -6,6 +6,7 @@
 #include "store/browse.hpp"
 #include "store/damage.hpp"
 #include "store/errors.hpp"
+#include "store/figures.hpp"
 #include "store/place.hpp"
 #include "store/reader.hpp"
 #include "store/relay_file.hpp"
@@ -16,7 +17,6 @@
 
 #include <fmt/core.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -36,11 +36,6 @@ constexpr const char* kFailures =
 constexpr const char* kDeaths =
     "SELECT coalesce(last_error, ''), count(*) FROM (SELECT last_error FROM satchel_dead LIMIT 10000)"
     " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5";
-
-std::uint64_t size_of_file(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
-}
 
 std::int64_t number(SQLite::Database& database, const char* sql) {
   Statement statement{database, sql};
@@ -165,24 +160,12 @@ RelayReport Inspector::Core::relay(const std::vector<std::int64_t>& in_flight) {
 
 void Inspector::Core::count_policies(FileReport& report) {
   SQLite::Database& database = connection->database();
-  const auto count = [&](const char* sql) { return static_cast<std::uint64_t>(number(database, sql)); };
-  report.failing = count(
-      "SELECT count(*) FROM (SELECT 1 FROM satchel_attempt a CROSS JOIN satchel_message m ON m.id = a.id"
-      " WHERE m.topic <> '' LIMIT 100000)");
-  // The indexes are of the second version; without them every row would be read.
+  const Parts parts = count_parts(*connection, version.version);
+  report.urgent = parts.urgent;
+  report.bulk = parts.bulk;
+  report.delayed = parts.delayed;
+  report.failing = parts.failing;
   if (version.version < 2) return;
-  constexpr const char* kPriority =
-      "SELECT count(*) FROM (SELECT 1 FROM satchel_message INDEXED BY satchel_message_by_priority"
-      " WHERE priority = ?1 LIMIT 100000)";
-  Statement by_priority{database, kPriority};
-  for (const auto& [priority, field] : {std::pair{1, &report.urgent}, std::pair{2, &report.bulk}}) {
-    const Use use{by_priority};
-    if (by_priority.bind(1, static_cast<std::int64_t>(priority)).step())
-      *field = static_cast<std::uint64_t>(by_priority.integer(0));
-  }
-  report.delayed = count(
-      "SELECT count(*) FROM (SELECT 1 FROM satchel_message INDEXED BY satchel_message_by_delay"
-      " WHERE delay IS NOT NULL LIMIT 100000)");
   Statement dropped{database,
                     "SELECT reason, topic, messages, unconfirmed FROM satchel_dropped ORDER BY 1, 2"};
   while (dropped.step()) {
@@ -198,9 +181,7 @@ void Inspector::Core::measure(FileReport& report) const {
   SQLite::Database& database = connection->database();
   report.free_bytes = static_cast<std::uint64_t>(number(database, "PRAGMA freelist_count")) *
                       static_cast<std::uint64_t>(connection->page_size());
-  struct statvfs system {};
-  if (::statvfs(place.path.c_str(), &system) == 0)
-    report.device_bytes = static_cast<std::uint64_t>(system.f_bavail) * system.f_frsize;
+  report.device_bytes = room_beside(place.path);
   struct stat status {};
   if (::stat(place.path.c_str(), &status) == 0) report.mode = status.st_mode & 07777U;
 }

@@ -167,6 +167,17 @@ void take_up_log(sqlite3* connection, const RelayFile& relay_file, const std::st
   if (extent && extent->frames > 0) static_cast<void>(sync_log(connection, file));
 }
 
+void note_written(sqlite3* connection, std::size_t page_size, bool full, int frames,
+                  SharedFile& file) noexcept {
+  int pages = 0;
+  int most = 0;
+  const int result = sqlite3_db_status(connection, SQLITE_DBSTATUS_CACHE_WRITE, &pages, &most, 1);
+  if (result != SQLITE_OK || pages <= 0) return;
+  file.bytes_written += static_cast<std::uint64_t>(pages) * (page_size + kFrameHeader);
+  // The header of a log that is begun anew has a sync of its own.
+  file.syncs += (full ? 1U : 0U) + (frames == pages ? 1U : 0U);
+}
+
 void note_commit(sqlite3* connection, std::int64_t frames, SharedFile& file) noexcept {
   const std::optional<IndexHeader> header = index_header(connection);
   sqlite3_file* log = log_of(connection);
@@ -196,6 +207,7 @@ int sync_log(sqlite3* connection, SharedFile& file) noexcept {
   // Read before the sync: what is committed by then is covered by it.
   const std::optional<LogExtent> extent = log_extent(connection);
   const int result = sync(log);
+  ++file.syncs;
   if (result != SQLITE_OK) {
     doubt_log(file);
   } else if (extent) {

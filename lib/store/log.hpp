@@ -9,6 +9,7 @@
 #include "store/relay_file.hpp"
 #include "store/shared_file.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -29,6 +30,10 @@ void doubt_log(SharedFile& file) noexcept;
 /// and told, by who writes first.
 void take_up_log(sqlite3* connection, const RelayFile& relay_file, const std::string& boot_id,
                  SharedFile& file) noexcept;
+
+/// Counts what a commit has written, which has left the log at so many frames: see `Wear`.
+void note_written(sqlite3* connection, std::size_t page_size, bool full, int frames,
+                  SharedFile& file) noexcept;
 
 /// Notes that a commit which has left the log at so many frames has synced them.
 void note_commit(sqlite3* connection, std::int64_t frames, SharedFile& file) noexcept;

@@ -23,6 +23,12 @@ struct LogExtent {
   std::int64_t frames = 0;
 };
 
+/// What connections have written, as far as it is counted: see `Wear`.
+struct Written {
+  std::uint64_t bytes = 0;
+  std::uint64_t syncs = 0;
+};
+
 /// What all stores of this process on one database file share. Thread-safe.
 struct SharedFile {
   Gate gate;
@@ -58,6 +64,12 @@ struct SharedFile {
 
   /// Counts the commits of this process with messages that wait for their `not_before`.
   std::atomic<std::uint64_t> delayed{0};
+
+  /// What the last checkpoint has copied; used by the holder of the right to checkpoint only.
+  LogExtent copied;
+  std::atomic<std::uint64_t> bytes_written{0};
+  std::atomic<std::uint64_t> syncs{0};
+  Written written() const noexcept { return {bytes_written.load(), syncs.load()}; }
 
   std::mutex unended_mutex;
   /// Guarded by unended_mutex: a connection whose transaction could not be rolled back for want of memory. It

@@ -4,6 +4,7 @@
 #include "base/fork.hpp"
 #include "store/damage.hpp"
 #include "store/errors.hpp"
+#include "store/figures.hpp"
 #include "store/reader.hpp"
 #include "store/writer.hpp"
 
@@ -15,6 +16,8 @@ namespace satchel::store {
 Store::Store(Site site, std::unique_ptr<Connection> connection, RelayFile in_use)
     : generation_{fork_generation()},
       site_{std::move(site)},
+      opened_at_{site_.clock->now()},
+      written_before_{site_.file->written()},
       in_use_{std::move(in_use)},
       writer_{
           std::make_unique<Writer>(std::move(connection), site_.path, site_.options, site_.file, in_use_)} {}
@@ -228,6 +231,32 @@ auto Store::with_reader(const char* operation, Action&& action) const {
 
 Counts Store::counts() const {
   return with_reader("status", [](Connection& reader) { return count(reader); });
+}
+
+Figures Store::figures() const {
+  return with_reader("status", [this](Connection& reader) {
+    return measure(reader, site_.path, site_.options.quota, *site_.clock);
+  });
+}
+
+void Store::visit_topics(std::size_t limit, const std::function<void(std::string_view)>& visit) const {
+  with_reader("status", [&](Connection& reader) {
+    store::visit_topics(reader, limit, visit);
+    return true;
+  });
+}
+
+Wear Store::wear() const {
+  const Written now = site_.file->written();
+  Wear wear;
+  wear.bytes = now.bytes - written_before_.bytes;
+  wear.syncs = now.syncs - written_before_.syncs;
+  wear.over = std::chrono::duration_cast<std::chrono::milliseconds>(site_.clock->now() - opened_at_);
+  if (wear.over < std::chrono::seconds{1}) return wear;
+  const double days = std::chrono::duration<double, std::ratio<86'400>>(wear.over).count();
+  wear.bytes_per_day = static_cast<std::uint64_t>(static_cast<double>(wear.bytes) / days);
+  wear.syncs_per_day = static_cast<std::uint64_t>(static_cast<double>(wear.syncs) / days);
+  return wear;
 }
 
 Identity Store::identity() const {

@@ -17,9 +17,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace satchel::store {
+
+struct Figures;
 
 /// A look at what the file holds.
 struct Counts {
@@ -72,6 +75,12 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
   // ---- inspect and repair ----
 
   Counts counts() const;
+  /// All that `Status` tells of the file.
+  Figures figures() const;
+  /// Calls `visit` with the topic of each of the oldest messages that wait, at most `limit`.
+  void visit_topics(std::size_t limit, const std::function<void(std::string_view)>& visit) const;
+  /// What was written since this store was opened.
+  Wear wear() const;
   std::vector<DeadLetter> dead_letters(std::size_t limit, std::int64_t after) const;
   bool replay(const MessageId& id);
   std::uint64_t replay_all();
@@ -125,6 +134,8 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
   // constant after construction
   const unsigned generation_;
   const Site site_;
+  const BootTime opened_at_;
+  const Written written_before_;  ///< by other stores of this process
   const RelayFile in_use_;  ///< its lock says to others that the file is open here
   std::optional<SalvageReport> salvaged_;
 

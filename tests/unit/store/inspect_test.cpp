@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fixture.hpp"
+#include "store/figures.hpp"
 #include "store/relay_file.hpp"
 #include "store/relay_health.hpp"
 
@@ -7,6 +8,7 @@
 #include <satchel/inspect.hpp>
 
 #include <doctest/doctest.h>
+#include <sqlite3.h>
 
 #include <filesystem>
 #include <fstream>
@@ -19,9 +21,12 @@ using satchel::MessageQuery;
 using satchel::OpenError;
 using satchel::PendingMessage;
 using satchel::SinkState;
+using satchel::store::Connection;
+using satchel::store::Figures;
 using satchel::store::RelayByte;
 using satchel::store::RelayFile;
 using satchel::store::RelayHealth;
+using satchel::store::Role;
 
 namespace {
 
@@ -215,4 +220,41 @@ TEST_CASE("inspect: a lock is seen from outside, and no file is made by looking 
   CHECK(seen->held(RelayByte::leader));
   leader.unlock(RelayByte::leader);
   CHECK_FALSE(seen->held(RelayByte::leader));
+}
+
+TEST_CASE("inspect: what a status reads of the file does not grow with the backlog") {
+  const File file;
+  const auto store = file.open();
+  Foreign foreign{file.path};
+  const auto fill = [&](int messages) {
+    foreign.exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+                 std::to_string(messages) +
+                 ") INSERT INTO satchel_message(topic, payload, priority, boot, created)"
+                 " SELECT 'test/' || i, 'x', CASE i % 2 WHEN 0 THEN 1 END, 1, i FROM n");
+  };
+  // Counted by SQLite itself: the steps of all statements, whatever their plan is.
+  const auto steps = [&] {
+    Connection reader{file.path, file.options, Role::reader};
+    std::uint64_t sum = 0;
+    sqlite3_trace_v2(
+        reader.handle(), SQLITE_TRACE_PROFILE,
+        [](unsigned, void* total, void* statement, void*) {
+          *static_cast<std::uint64_t*>(total) += static_cast<std::uint64_t>(
+              sqlite3_stmt_status(static_cast<sqlite3_stmt*>(statement), SQLITE_STMTSTATUS_VM_STEP, 0));
+          return 0;
+        },
+        &sum);
+    const Figures figures = measure(reader, file.path, file.options.quota, *file.clock);
+    CHECK(figures.counts.pending_is_bound);
+    CHECK(figures.parts.urgent > 0);
+    visit_topics(reader, 10'000, [](std::string_view) {});
+    sqlite3_trace_v2(reader.handle(), 0, nullptr, nullptr);
+    return sum;
+  };
+  fill(201'000);
+  const std::uint64_t small = steps();
+  fill(200'000);
+  const std::uint64_t large = steps();
+  CHECK(small > 300'000);
+  CHECK(large < small + 1000);
 }
