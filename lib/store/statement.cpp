@@ -3,6 +3,11 @@
 
 #include <SQLiteCpp/Exception.h>
 
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
 namespace satchel::store {
 
 sqlite3_stmt* Statement::prepared() {
@@ -86,6 +91,55 @@ std::string_view Statement::text(int column) const {
   if (data == nullptr && sqlite3_errcode(database_) == SQLITE_NOMEM) check(SQLITE_NOMEM);
   if (data == nullptr || size <= 0) return {};
   return {static_cast<const char*>(data), static_cast<std::size_t>(size)};
+}
+
+// ---- the application's statements ----
+
+namespace {
+
+bool changes_rows(std::string_view sql) {
+  const auto begin = std::min(sql.find_first_not_of(" \t\r\n"), sql.size());
+  sql.remove_prefix(begin);
+  constexpr std::array<std::string_view, 4> kWords{"insert", "update", "delete", "replace"};
+  return std::any_of(kWords.begin(), kWords.end(), [sql](std::string_view word) {
+    return sql.size() > word.size() &&
+           sqlite3_strnicmp(sql.data(), word.data(), static_cast<int>(word.size())) == 0;
+  });
+}
+
+/// Its own SQL is the whole text: behind it nothing would be left out.
+bool stands_alone(sqlite3_stmt* statement, std::string_view sql) {
+  const char* own = sqlite3_sql(statement);
+  return own != nullptr && sql == own;
+}
+
+}  // namespace
+
+StatementCache::Handle StatementCache::take(sqlite3* database, std::string_view sql) {
+  const auto found =
+      std::find_if(kept_.rbegin(), kept_.rend(), [sql](const Kept& one) { return one.sql == sql; });
+  if (found != kept_.rend()) {
+    Handle statement = std::move(found->statement);
+    kept_.erase(std::next(found).base());
+    return statement;
+  }
+  sqlite3_stmt* statement = nullptr;
+  // With its terminating zero, which spares SQLite a copy.
+  const std::string text{sql};
+  const int result =
+      sqlite3_prepare_v3(database, text.c_str(), static_cast<int>(text.size()) + 1, 0, &statement, nullptr);
+  if (result != SQLITE_OK) throw SQLite::Exception(database, result);
+  return Handle{statement};
+}
+
+void StatementCache::give_back(std::string_view sql, Handle statement) {
+  if (!statement || sql.size() > kLongest || !changes_rows(sql) || !stands_alone(statement.get(), sql))
+    return;
+  sqlite3_reset(statement.get());
+  // Texts that were bound are gone by now, and a value left out next time is NULL.
+  sqlite3_clear_bindings(statement.get());
+  if (kept_.size() >= kMost) kept_.erase(kept_.begin());
+  kept_.push_back({std::string{sql}, std::move(statement)});
 }
 
 }  // namespace satchel::store

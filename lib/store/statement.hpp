@@ -4,9 +4,13 @@
 #include <SQLiteCpp/Database.h>
 #include <sqlite3.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace satchel::store {
 
@@ -71,6 +75,34 @@ class Use {
 
  private:
   Statement& statement_;
+};
+
+/// The application's own statements of one connection, compiled once and kept while they are used: compiling
+/// costs more than running. Only those that add, change or delete rows and stand alone in their text; the
+/// others are compiled each time. Bounded. One thread at a time.
+class StatementCache {
+ public:
+  /// Statements kept, and bytes of the longest text among them.
+  static constexpr std::size_t kMost = 8;
+  static constexpr std::size_t kLongest = 2048;
+
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
+  };
+  using Handle = std::unique_ptr<sqlite3_stmt, Finalize>;
+
+  /// A compiled statement that nobody else uses: of the cache, or a new one of the first statement in the
+  /// text. Null for a text without a statement. Throws `SQLite::Exception`.
+  Handle take(sqlite3* database, std::string_view sql);
+  /// Keeps a statement that came to its end without an error. It is reset and has no values bound any more.
+  void give_back(std::string_view sql, Handle statement);
+
+ private:
+  struct Kept {
+    std::string sql;
+    Handle statement;
+  };
+  std::vector<Kept> kept_;  // the one used last at the end
 };
 
 }  // namespace satchel::store

@@ -26,6 +26,7 @@ struct Store::Writer {
   std::unique_ptr<Connection> connection;
   Statement touch;
   Statement all_ranges;
+  StatementCache statements;
   Enqueuer enqueuer;
   std::vector<IdentityRange> ranges;
   std::int64_t ranges_version = -1;

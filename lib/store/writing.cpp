@@ -13,6 +13,28 @@
 #include <utility>
 
 namespace satchel::store {
+namespace {
+
+// Binds each kind of parameter without a copy: the values outlive the use of the statement. What has no
+// address is not NULL.
+struct Bind {
+  sqlite3_stmt* statement;
+  int index;
+
+  int operator()(std::nullptr_t) const { return sqlite3_bind_null(statement, index); }
+  int operator()(std::int64_t value) const { return sqlite3_bind_int64(statement, index, value); }
+  int operator()(double value) const { return sqlite3_bind_double(statement, index, value); }
+  int operator()(std::string_view value) const {
+    const char* text = value.empty() ? "" : value.data();
+    return sqlite3_bind_text64(statement, index, text, value.size(), SQLITE_STATIC, SQLITE_UTF8);
+  }
+  int operator()(std::span<const std::byte> value) const {
+    const void* data = value.empty() ? static_cast<const void*>("") : value.data();
+    return sqlite3_bind_blob64(statement, index, data, value.size(), SQLITE_STATIC);
+  }
+};
+
+}  // namespace
 
 Writing::Writing(std::shared_ptr<Store> store)
     : store_{std::move(store)}, began_{store_->site_.clock->now()} {
@@ -40,6 +62,25 @@ void Writing::require_open(const char* operation) const {
 SQLite::Database& Writing::database() {
   require_open("transaction");
   return store_->writer_->connection->database();
+}
+
+int Writing::execute(std::string_view sql, std::span<const Parameter> parameters) {
+  require_open("execute");
+  Store::Writer& writer = *store_->writer_;
+  sqlite3* const database = writer.connection->handle();
+  StatementCache::Handle statement = writer.statements.take(database, sql);
+  const auto check = [database](int result, int expected) {
+    if (result != expected) throw SQLite::Exception{database, result};
+  };
+  int index = 0;
+  for (const Parameter& parameter : parameters)
+    check(std::visit(Bind{statement.get(), ++index}, parameter), SQLITE_OK);
+  const int result = sqlite3_step(statement.get());
+  if (result == SQLITE_ROW)
+    throw SQLite::Exception{"the statement returns rows: read them by way of database()", SQLITE_ERROR};
+  check(result, SQLITE_DONE);
+  writer.statements.give_back(sql, std::move(statement));
+  return sqlite3_changes(database);
 }
 
 MessageId Writing::enqueue(const Message& message) {

@@ -7,11 +7,14 @@
 
 #include <satchel/clock.hpp>
 #include <satchel/message.hpp>
+#include <satchel/transaction.hpp>
 
 #include <SQLiteCpp/Database.h>
 
 #include <cstddef>
 #include <memory>
+#include <span>
+#include <string_view>
 #include <vector>
 
 namespace satchel::store {
@@ -29,6 +32,11 @@ class Writing {
 
   /// Throws `UsageError` after the end.
   SQLite::Database& database();
+
+  /// Runs one statement that returns no rows; of more than one the first. Returns the rows changed. Throws
+  /// `UsageError` and `SQLite::Exception`; the transaction then is as it was, unless SQLite had to roll it
+  /// back.
+  int execute(std::string_view sql, std::span<const Parameter> parameters);
 
   /// Checks the message and adds it, by the policies of the options; an id without a row when the quota drops
   /// it. Throws `InvalidMessage`, `FullError`, `StorageError`; the transaction then is as it was, unless

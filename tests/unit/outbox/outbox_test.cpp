@@ -416,3 +416,43 @@ TEST_CASE("outbox: dead letters are listed, replayed and discarded") {
   for (const std::string& payload : echo->payloads()) payloads.insert(payload);
   CHECK(payloads == std::multiset<std::string>{"1", "1", "2", "3", "3"});
 }
+
+TEST_CASE("outbox: a statement that is run again does what it did the first time, whatever came in between") {
+  Fixture fixture;
+  const std::string insert = "INSERT INTO reading(number, text) VALUES (?, ?)";
+  Transaction tx = fixture.outbox.begin();
+  CHECK(tx.execute(insert, 1, "one") == 1);
+  // A value that is left out is NULL, not that of the last time.
+  CHECK(tx.execute(insert, 2) == 1);
+  CHECK(tx.execute("UPDATE reading SET number = number + ?", 10) == 2);
+  // It fails, and then not.
+  CHECK_THROWS_AS(tx.execute(insert, 1, 2, 3), satchel::StorageError);
+  CHECK(tx.execute(insert, 3, "three") == 1);
+  // What it was compiled for has changed.
+  tx.execute("ALTER TABLE reading ADD COLUMN unit TEXT DEFAULT 'K'");
+  tx.execute(
+      "CREATE TRIGGER twice AFTER INSERT ON reading WHEN NEW.number = 4 BEGIN"
+      " UPDATE reading SET text = 'triggered' WHERE number = 4; END");
+  CHECK(tx.execute(insert, 4, "four") == 1);
+  // Rows that nobody reads are a mistake each time.
+  for (int i = 0; i < 2; ++i)
+    CHECK_THROWS_AS(tx.execute("INSERT INTO reading(number) VALUES (9) RETURNING number"),
+                    satchel::StorageError);
+  // More texts than are kept, and one with a second statement, which is not run.
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 20; ++i)
+      CHECK(tx.execute("INSERT INTO reading(number) VALUES (100 + " + std::to_string(i) + ")") == 1);
+    CHECK(tx.execute("INSERT INTO reading(number) VALUES (5); DELETE FROM reading") == 1);
+  }
+  tx.commit();
+  tx = fixture.outbox.begin();
+  CHECK(tx.execute(insert, 6, "six") == 1);
+  tx.rollback();
+  tx = fixture.outbox.begin();
+  CHECK(tx.execute(insert, 7, "seven") == 1);
+  SQLite::Statement query{tx.database(),
+                          "SELECT group_concat(number || coalesce(text, '-') || unit, ' ') FROM reading"
+                          " WHERE number < 100 AND number <> 9"};
+  REQUIRE(query.executeStep());
+  CHECK(query.getColumn(0).getString() == "11oneK 12-K 3threeK 4triggeredK 5-K 5-K 7sevenK");
+}
