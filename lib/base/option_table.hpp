@@ -84,6 +84,7 @@ void for_each_option(OptionsType& options, Visitor& visitor) {
   visitor.range("settle_linger", options.settle_linger, kNone, kHour);
   visitor.power_of_two("page_size", options.page_size, Bytes{512}, Bytes{65'536});
   visitor.range("cache_bytes", options.cache_bytes, Bytes{16'384}, kGiB);
+  visitor.range_or_zero("memory_budget", options.memory_budget, Bytes{262'144}, 4 * kGiB);
   visitor.range("checkpoint_bytes", options.checkpoint_bytes, Bytes{32'768}, kGiB);
   visitor.range("max_wal_bytes", options.max_wal_bytes, Bytes{options.checkpoint_bytes}, 4 * kGiB);
   visitor.choice("vfs", options.vfs);

@@ -13,6 +13,9 @@ namespace satchel {
 /// Throws `InvalidOption` for the first value out of its range: option, value, range.
 void validate(const Options& options);
 
+/// The sizes that `Options::memory_budget` stands for. The options have to be valid.
+Options sized_by_budget(Options options);
+
 /// The same for a route by itself; whether its name is unique is for who knows the others.
 void validate(const RouteOptions& route);
 

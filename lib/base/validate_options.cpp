@@ -121,6 +121,18 @@ std::optional<Fault> fault_of(const std::string& prefix, const RetryPolicy& poli
   return fault;
 }
 
+Options sized_by_budget(Options options) {
+  if (options.memory_budget == 0) return options;
+  const Options defaults;
+  // Two connections have a cache each; a window is in flight, read ahead, and twice with the sink, which
+  // keeps a message and its packet.
+  if (options.cache_bytes == defaults.cache_bytes)
+    options.cache_bytes = static_cast<std::size_t>(options.memory_budget / 4);
+  if (options.window_bytes == defaults.window_bytes)
+    options.window_bytes = static_cast<std::size_t>(options.memory_budget / 8);
+  return options;
+}
+
 void validate(const Options& options) {
   Checker checker;
   for_each_option(options, checker);

@@ -97,6 +97,7 @@ satchel_options to_c(const Options& options) noexcept {
   c.settle_linger_ms = options.settle_linger.count();
   c.page_size = options.page_size;
   c.cache_bytes = options.cache_bytes;
+  c.memory_budget = options.memory_budget;
   c.checkpoint_bytes = options.checkpoint_bytes;
   c.max_wal_bytes = options.max_wal_bytes;
   c.reserve = options.reserve ? 1 : 0;
@@ -135,6 +136,7 @@ Options to_cpp(const satchel_options& c) {
   options.settle_linger = milliseconds{c.settle_linger_ms};
   options.page_size = size_of(c.page_size);
   options.cache_bytes = size_of(c.cache_bytes);
+  options.memory_budget = c.memory_budget;
   options.checkpoint_bytes = size_of(c.checkpoint_bytes);
   options.max_wal_bytes = size_of(c.max_wal_bytes);
   options.reserve = c.reserve != 0;

@@ -36,7 +36,7 @@ constexpr milliseconds kPatience{5000};
 Options completed(Options options) {
   options.clock = clock_of(options);
   validate(options);
-  return options;
+  return sized_by_budget(std::move(options));
 }
 
 // One transaction for all. A message whose statement fails alone takes nothing else with it.

@@ -146,6 +146,7 @@ TEST_CASE("environment: every option has its variable") {
       {"SATCHEL_SETTLE_LINGER_SECONDS", "0.015"},
       {"SATCHEL_PAGE_SIZE", "1024"},
       {"SATCHEL_CACHE_BYTES", "16384"},
+      {"SATCHEL_MEMORY_BUDGET", "1048576"},
       {"SATCHEL_CHECKPOINT_BYTES", "32768"},
       {"SATCHEL_MAX_WAL_BYTES", "655360"},
       {"SATCHEL_RESERVE", "true"},

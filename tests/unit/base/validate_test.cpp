@@ -118,6 +118,8 @@ TEST_CASE("validate: an option out of range is named") {
       {"page_size", [](Options& o) { o.page_size = 1000; }},
       {"page_size", [](Options& o) { o.page_size = 256; }},
       {"cache_bytes", [](Options& o) { o.cache_bytes = 1; }},
+      {"memory_budget", [](Options& o) { o.memory_budget = (256U << 10U) - 1; }},
+      {"memory_budget", [](Options& o) { o.memory_budget = (4ULL << 30U) + 1; }},
       {"checkpoint_bytes", [](Options& o) { o.checkpoint_bytes = 1; }},
       {"max_wal_bytes", [](Options& o) { o.max_wal_bytes = 1; }},
       {"reserve with max_file_bytes 0", [](Options& o) { o.reserve = true; }},
@@ -145,4 +147,24 @@ TEST_CASE("validate: an option out of range is named") {
       CHECK_FALSE(error.hint().empty());
     }
   }
+}
+
+TEST_CASE(
+    "validate: a memory budget sizes what was left at its default, and both ends of it are valid sizes") {
+  const Options plain = satchel::sized_by_budget({});
+  CHECK(plain.cache_bytes == Options{}.cache_bytes);
+  CHECK(plain.window_bytes == Options{}.window_bytes);
+  for (const std::uint64_t budget : {256ULL << 10U, 3ULL << 20U, 4ULL << 30U}) {
+    Options options;
+    options.memory_budget = budget;
+    const Options sized = satchel::sized_by_budget(options);
+    CHECK(sized.cache_bytes == budget / 4);
+    CHECK(sized.window_bytes == budget / 8);
+    CHECK_NOTHROW(satchel::validate(sized));
+  }
+  Options own;
+  own.memory_budget = 1U << 20U;
+  own.cache_bytes = 1U << 18U;
+  CHECK(satchel::sized_by_budget(own).cache_bytes == 1U << 18U);
+  CHECK(satchel::sized_by_budget(own).window_bytes == 1U << 17U);
 }
