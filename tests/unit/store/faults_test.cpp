@@ -259,3 +259,28 @@ TEST_CASE("faults: a take-over that fails at any operation leaves the claim to b
     }
   }
 }
+
+TEST_CASE("faults: a claim that fails at any of its reads leaves no transaction open behind it") {
+  std::uint64_t failed = 0;
+  for (std::uint64_t nth = 1; nth < 40; ++nth) {
+    CAPTURE(nth);
+    FaultyFile file;
+    file.options.cache_bytes = 16 * 1024;
+    const auto store = file.open();
+    const std::string payload(2000, 'x');
+    for (int i = 0; i < 50; ++i) store->save({.topic = "t", .payload = payload});
+    REQUIRE(store->acquire());
+    file.faults.fail(FileOp::read, std::nullopt, SQLITE_IOERR_READ, nth);
+    try {
+      const std::size_t found = store->claim({}).messages.size();
+      CHECK(found == 50);
+    } catch (const satchel::StorageError&) {
+      ++failed;
+    }
+    file.faults.heal();
+    // A write would not begin in a transaction, and would not end one that only reads.
+    CHECK(store->settle(delivered({1})));
+    CHECK(store->claim({}).messages.front().id.row == 2);
+  }
+  CHECK(failed > 5);
+}
