@@ -131,7 +131,7 @@ bool scans_a_large_table(const std::string& line) {
   std::string what = line.substr(at + 5);
   if (what.rfind("main.", 0) == 0) what.erase(0, 5);
   for (const char* small : {"CONSTANT", "(", "pragma_", "sqlite_schema", "satchel_identity", "satchel_boot",
-                            "satchel_state", "satchel_counter"}) {
+                            "satchel_state", "satchel_counter", "satchel_dropped"}) {
     if (what.rfind(small, 0) == 0) return false;
   }
   return what.find("CONSTANT ROW") == std::string::npos;
