@@ -7,6 +7,7 @@
 #include <satchel/custom_sink.hpp>
 #include <satchel/error.hpp>
 #include <satchel/features.hpp>
+#include <satchel/log.hpp>
 #include <satchel/message.hpp>
 #include <satchel/observer.hpp>
 #include <satchel/options.hpp>
@@ -20,6 +21,7 @@
 #include <satchel/sqlite_defects.hpp>
 #include <satchel/status.hpp>
 #include <satchel/storage.hpp>
+#include <satchel/systemd.hpp>
 #include <satchel/topic_rule.hpp>
 #include <satchel/transaction.hpp>
 #include <satchel/writer.hpp>

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+//
+// What an outbox tells a log and the service manager.
+#include "support/echo_sink.hpp"
+#include "support/temp_dir.hpp"
+
+#include <satchel/log.hpp>
+#include <satchel/satchel.hpp>
+#include <satchel/systemd.hpp>
+
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+using satchel::LogLevel;
+using std::chrono::milliseconds;
+using support::Echo;
+using support::EchoSink;
+using support::TempDir;
+
+namespace {
+
+/// The socket of a service manager; `name` begins with @ when it is abstract.
+class Manager {
+ public:
+  explicit Manager(const std::string& name) : socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)} {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    REQUIRE(name.size() < sizeof address.sun_path);
+    std::memcpy(address.sun_path, name.data(), name.size());
+    if (name.front() == '@') address.sun_path[0] = '\0';
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+    REQUIRE(::bind(socket_, static_cast<const sockaddr*>(static_cast<const void*>(&address)), size) == 0);
+    setenv("NOTIFY_SOCKET", name.c_str(), 1);
+  }
+  ~Manager() {
+    ::close(socket_);
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+  }
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
+
+  /// What comes next; empty: nothing within `patience`.
+  std::string next(int patience = 20'000) const {
+    pollfd polled{socket_, POLLIN, 0};
+    if (::poll(&polled, 1, patience) != 1) return {};
+    std::array<char, 512> text{};
+    const ssize_t size = ::recv(socket_, text.data(), text.size(), 0);
+    return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+  }
+
+ private:
+  const int socket_;
+};
+
+}  // namespace
+
+TEST_CASE("systemd: ready, watchdog and stopping arrive, the watchdog from the relay thread") {
+  const TempDir directory;
+  for (const std::string& name :
+       {directory.path() + "/notify", "@satchel-test-" + std::to_string(::getpid())}) {
+    const Manager manager{name};
+    setenv("WATCHDOG_USEC", "40000", 1);
+    const auto notifier = std::make_shared<satchel::SystemdNotifier>();
+    CHECK(notifier->heartbeat_interval() == milliseconds{10});
+    satchel::Options options;
+    options.observer = notifier;
+    satchel::Outbox outbox{directory.path() + "/device.db", options};
+    outbox.attach(std::make_unique<EchoSink>(std::make_shared<Echo>()));
+    CHECK(notifier->ready());
+    CHECK(manager.next() == "READY=1");
+    CHECK_MESSAGE(manager.next(100).empty(), "no relay thread runs, so nobody vouches for it");
+    outbox.start();
+    int beats = 0;
+    bool told = false;
+    for (int texts = 0; texts < 50 && beats < 5; ++texts) {
+      const std::string text = manager.next();
+      beats += text == "WATCHDOG=1" ? 1 : 0;
+      told = told || text.starts_with("STATUS=");
+    }
+    CHECK(beats == 5);
+    CHECK(told);
+    outbox.stop(milliseconds{5000});
+    CHECK(notifier->stopping());
+    std::string last;
+    for (std::string text = manager.next(0); !text.empty(); text = manager.next(0)) last = text;
+    CHECK(last == "STOPPING=1");
+  }
+}
+
+TEST_CASE("systemd: the watchdog of another process is left alone, and without a socket nothing is sent") {
+  {
+    const satchel::SystemdNotifier nobody;
+    CHECK_FALSE(nobody.ready());
+    CHECK(nobody.heartbeat_interval() == milliseconds{0});
+  }
+  const TempDir directory;
+  const Manager manager{directory.path() + "/notify"};
+  setenv("WATCHDOG_USEC", "40000", 1);
+  setenv("WATCHDOG_PID", "1", 1);
+  CHECK(satchel::SystemdNotifier{}.heartbeat_interval() == milliseconds{0});
+  setenv("WATCHDOG_PID", std::to_string(::getpid()).c_str(), 1);
+  CHECK(satchel::SystemdNotifier{}.heartbeat_interval() == milliseconds{10});
+  satchel::SystemdNotifier notifier;
+  notifier.sink_down("mqtt", "first\nREADY=1", true, milliseconds{1});
+  CHECK(manager.next() == "STATUS=mqtt is blocked: first READY=1");
+}
+
+TEST_CASE(
+    "log: lines have levels, those below the least are not made, and nothing from outside ends a line") {
+  std::vector<std::string> lines;
+  const auto keep = [&](LogLevel level, std::string_view line) {
+    lines.push_back(std::string{to_string(level)} + " " + std::string{line});
+  };
+  const auto log = satchel::log_to(keep);
+  log->delivered({}, 0);
+  CHECK(lines.empty());
+  log->sink_up("mqtt");
+  log->sink_down("mqtt", "bad\nerror forged\x1b[0m", false, milliseconds{5});
+  log->died({}, satchel::DeadReason::rejected, "too large");
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0] == "info sink mqtt is up");
+  CHECK(lines[1].find("warning sink mqtt is down: bad error forged [0m; check the network") == 0);
+  CHECK(lines[2].find("error dead letter ") == 0);
+  CHECK(lines[2].find("(rejected): too large") != std::string::npos);
+
+  lines.clear();
+  // Passed on; and a callback that throws stops nothing.
+  const auto both = satchel::log_to([](LogLevel, std::string_view) { throw std::runtime_error{"full"}; },
+                                    LogLevel::debug, satchel::log_to(keep, LogLevel::debug));
+  both->delivered({}, 2);
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].find("debug delivered ") == 0);
+}
