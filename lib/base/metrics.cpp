@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <string_view>
 
 namespace satchel {
@@ -111,6 +112,51 @@ void add_routes(Page& page, const std::vector<RouteStatus>& routes) {
 
 }  // namespace
 
+namespace {
+
+void add_state(Page& page, const Status& status) {
+  page.gauge("pending_by_priority", "Of the messages that wait, at most 100000 of each");
+  page.sample(status.urgent, {{"priority", "urgent"}});
+  page.sample(status.bulk, {{"priority", "bulk"}});
+  page.counter("dropped", "Messages dropped since the file was made");
+  page.sample(status.dropped.expired, {{"reason", "expired"}});
+  page.sample(status.dropped.quota, {{"reason", "quota"}});
+  page.sample(status.dropped.coalesced, {{"reason", "coalesced"}});
+  page.sample(status.dropped.discarded, {{"reason", "discarded"}});
+  const auto seconds = [](std::chrono::milliseconds time) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(time.count(), 0)) / 1000;
+  };
+  if (status.oldest_age) {
+    page.gauge("oldest_age_seconds", "Since the oldest message that waits was enqueued");
+    page.sample(seconds(*status.oldest_age));
+  }
+  if (status.heartbeat) {
+    page.gauge("heartbeat_age_seconds", "Since the relay began its last round; an idle one makes none");
+    page.sample(seconds(*status.heartbeat));
+  }
+  for (const Number& number :
+       {Number{"failing_messages", "Messages that failed before and will be tried again", status.failing},
+        Number{"delayed", "Messages that are not due yet", status.delayed},
+        Number{"wal_bytes", "Size of the write-ahead log", status.wal_bytes},
+        Number{"device_free_bytes", "Room on the file system", status.device_bytes},
+        Number{"round_overdue_seconds", "For how long the relay has not come back",
+               seconds(status.round_overdue)}}) {
+    page.gauge(number.name, number.help);
+    page.sample(number.value);
+  }
+  for (const Number& number :
+       {Number{"died", "Messages that became dead letters", status.died},
+        Number{"delivered_bytes", "Topic, payload, key and headers of what was delivered",
+               status.delivered_bytes},
+        Number{"written_bytes", "Written to the storage device, as far as it is counted", status.wear.bytes},
+        Number{"syncs", "Syncs of the storage device, as far as they are counted", status.wear.syncs}}) {
+    page.counter(number.name, number.help);
+    page.sample(number.value);
+  }
+}
+
+}  // namespace
+
 std::string metrics_text(const Status& status, MetricsFormat format, const Labels& labels) {
   Page page{format, labels};
   const auto truth = [](bool value) { return value ? std::uint64_t{1} : std::uint64_t{0}; };
@@ -136,6 +182,7 @@ std::string metrics_text(const Status& status, MetricsFormat format, const Label
     page.counter(number.name, number.help);
     page.sample(number.value);
   }
+  add_state(page, status);
   if (!status.routes.empty()) add_routes(page, status.routes);
   return page.done();
 }

@@ -80,3 +80,17 @@ TEST_CASE("metrics: every family is described once, right before its samples") {
     CHECK_MESSAGE(line.starts_with(family), line);
   }
 }
+
+TEST_CASE("metrics: ages, wear and what was dropped have their samples") {
+  Status status;
+  status.oldest_age = std::chrono::milliseconds{90'500};
+  status.dropped.quota = 7;
+  status.urgent = 3;
+  status.wear.bytes = 8192;
+  const std::string text = metrics_text(status);
+  CHECK(has_line(text, "satchel_oldest_age_seconds 90"));
+  CHECK(has_line(text, R"(satchel_dropped_total{reason="quota"} 7)"));
+  CHECK(has_line(text, R"(satchel_pending_by_priority{priority="urgent"} 3)"));
+  CHECK(has_line(text, "satchel_written_bytes_total 8192"));
+  CHECK(text.find("heartbeat") == std::string::npos);
+}
