@@ -1,5 +1,5 @@
 #compdef satchel
-# zsh completion of satchel: its commands, and files
+# zsh completion of satchel: its commands, their options, and files
 local -a commands
 commands=(
   'status:show what waits, what is stuck and why'
@@ -16,12 +16,45 @@ commands=(
   'export:write messages as JSON lines'
   'import:read messages from JSON lines'
 )
+local -A options
+options=(
+  'status' '--json --watch --interval'
+  'watch' '--interval'
+  'list' '--topic --key --failed --limit --after --json'
+  'show' '--json --payload'
+  'send' '--payload-file --key --content-type --header --expires-after --not-before --priority --coalesce --create --options-from'
+  'relay' '--sink --until-empty --timeout --options-from'
+  'dead list' '--topic --limit --after --json'
+  'dead show' '--json'
+  'dead replay' '--topic --all'
+  'dead discard' '--topic --all --yes'
+  'dead export' '--topic'
+  'identity show' ''
+  'identity renew' '--yes'
+  'check' '--quick'
+  'backup' ''
+  'salvage' ''
+  'export' '--topic'
+  'import' '--options-from'
+)
 if ((CURRENT == 2)); then
   _describe command commands
-elif ((CURRENT == 3)) && [[ ${words[2]} == dead ]]; then
-  compadd list show replay discard export
-elif ((CURRENT == 3)) && [[ ${words[2]} == identity ]]; then
-  compadd show renew
+  return
+fi
+local command=${words[2]}
+if [[ $command == dead || $command == identity ]]; then
+  if ((CURRENT == 3)); then
+    [[ $command == dead ]] && compadd list show replay discard export || compadd show renew
+    return
+  fi
+  command+=" ${words[3]}"
+fi
+if [[ ${words[CURRENT]} == -* ]]; then
+  compadd -- --help ${=options[$command]}
+elif [[ ${words[CURRENT - 1]} == --priority ]]; then
+  compadd urgent normal bulk
+elif [[ ${words[CURRENT - 1]} == --sink ]]; then
+  compadd -S '' mqtt:// mqtts:// http:// https:// stdout:
 else
   _files
 fi

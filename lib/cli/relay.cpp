@@ -4,6 +4,7 @@
 #include "text.hpp"
 
 #include <satchel/error.hpp>
+#include <satchel/systemd.hpp>
 
 #include <fmt/core.h>
 
@@ -111,10 +112,13 @@ void relay(const RelayOptions& wanted, Context& context) {
   Options options = visiting_options(wanted.prefix);
   // The application may be stopped, and others may insert: it is not known who does.
   options.external_writers = true;
+  const auto notifier = std::make_shared<SystemdNotifier>();
+  options.observer = notifier;
   Outbox outbox{wanted.file, std::move(options)};
   outbox.attach(wanted.sink);
   const std::uint64_t dead_before = outbox.status().dead;
   outbox.start();
+  notifier->ready();
   Progress progress{context.out};
   std::string problem;
   for (bool over = false; !over;) {
@@ -126,6 +130,7 @@ void relay(const RelayOptions& wanted, Context& context) {
     if (problem.empty() && now >= deadline) problem = "the time of --timeout is over";
     over = !problem.empty() || signals.wait_until(now + milliseconds{200}, false) == Signals::Event::stop;
   }
+  notifier->stopping();
   const bool clean = outbox.stop(std::chrono::seconds{5});
   const Status status = outbox.status();
   progress.show(status, std::chrono::steady_clock::now());

@@ -30,6 +30,10 @@ check() {
       wrong=1
     fi
     [[ $option == --help ]] && continue
+    if ! grep -qE -- "^  '$*' '(.* )?$option( .*)?'\$" "$source/lib/cli/completion.zsh"; then
+      echo "completion of $* for zsh: no $option"
+      wrong=1
+    fi
     if ! grep -qF -- "$option" <<<"$page"; then
       echo "manual page, $*: no $option"
       wrong=1
