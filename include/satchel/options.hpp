@@ -190,9 +190,10 @@ struct Options {
   std::size_t page_size = 4096;
   /// Page cache of each of the two connections. 16 KiB to 1 GiB.
   std::size_t cache_bytes = 512U << 10U;
-  /// Sizes what memory goes to with one number: a quarter of it is `cache_bytes`, an eighth `window_bytes` (as
-  /// much again is read ahead, and the sink has a copy). One of them that has another value than its default
-  /// keeps it. Code, threads and a transaction's own pages come on top. 0: as those two say. 256 KiB to 4 GiB.
+  /// Sizes what memory goes to with one number: a quarter of it is `cache_bytes`, an eighth `window_bytes`
+  /// (as much again is read ahead, and the sink has a copy). One of them that has another value than its
+  /// default keeps it. Code, threads and a transaction's own pages come on top. 0: as those two say. 256 KiB
+  /// to 4 GiB.
   std::uint64_t memory_budget = 0;
   /// The relay checkpoints when the write-ahead log has this many bytes. 32 KiB to 1 GiB.
   std::size_t checkpoint_bytes = 2U << 20U;

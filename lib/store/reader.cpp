@@ -67,7 +67,8 @@ Counts count(Connection& reader) {
     const std::int64_t oldest = one(database, "SELECT min(id) FROM satchel_message");
     counts.pending = static_cast<std::uint64_t>(counts.newest_row - oldest + 1);
   }
-  counts.dead = static_cast<std::uint64_t>(one(database, "SELECT count(*) FROM (SELECT 1 FROM satchel_dead LIMIT 100001)"));
+  counts.dead = static_cast<std::uint64_t>(
+      one(database, "SELECT count(*) FROM (SELECT 1 FROM satchel_dead LIMIT 100001)"));
   return counts;
 }
 

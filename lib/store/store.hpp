@@ -136,7 +136,7 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
   const Site site_;
   const BootTime opened_at_;
   const Written written_before_;  ///< by other stores of this process
-  const RelayFile in_use_;  ///< its lock says to others that the file is open here
+  const RelayFile in_use_;        ///< its lock says to others that the file is open here
   std::optional<SalvageReport> salvaged_;
 
   // own synchronisation
