@@ -8,7 +8,7 @@ program=$1
 # ask REQUEST: what is answered, without carriage returns.
 ask() {
   exec 3<>"/dev/tcp/127.0.0.1/$port"
-  printf "$1" >&3
+  printf '%b' "$1" >&3
   tr -d '\r' <&3
   exec 3>&-
 }
