@@ -11,6 +11,15 @@ void Outcomes::add(Outcome outcome, BootTime now) {
   if (!delivered) ++others_;
 }
 
+std::vector<std::int64_t> Outcomes::delivered() const {
+  std::vector<std::int64_t> rows;
+  for (const auto& [since, outcome] : waiting_) {
+    if (outcome.kind == Outcome::Kind::delivered) rows.push_back(outcome.id.row);
+  }
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
 Settlement Outcomes::settlement(std::size_t most) {
   if (offered_ == 0) offered_ = std::min(most, waiting_.size());
   Settlement result;

@@ -49,6 +49,8 @@ class Outcomes {
   bool only_delivered() const noexcept { return others_ == 0; }
 
   void add(Outcome outcome, BootTime now);
+  /// The rows of those that are deliveries, ascending.
+  std::vector<std::int64_t> delivered() const;
 
   /// The oldest ones, at most `most`. After a call whose result is not known the same set again.
   Settlement settlement(std::size_t most);

@@ -2,6 +2,7 @@
 #include "store/flight.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace satchel::store {
@@ -18,7 +19,8 @@ void Flight::resign() noexcept {
   led_.store(false);
 }
 
-std::vector<std::int64_t> Flight::depart(std::vector<std::int64_t>& rows) {
+std::vector<std::int64_t> Flight::depart(std::vector<std::int64_t>& rows,
+                                         const std::vector<std::int64_t>& delivered) {
   std::vector<std::int64_t> left;
   const std::lock_guard lock{mutex_};
   if (!condemned_.empty()) {
@@ -28,7 +30,9 @@ std::vector<std::int64_t> Flight::depart(std::vector<std::int64_t>& rows) {
       return true;
     });
   }
-  with_sink_ = rows;
+  with_sink_.clear();
+  std::set_union(rows.begin(), rows.end(), delivered.begin(), delivered.end(),
+                 std::back_inserter(with_sink_));
   return left;
 }
 

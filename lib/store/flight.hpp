@@ -18,9 +18,10 @@ class Flight {
   /// The relay of the file is here, with these messages under suspicion; or not any more.
   void lead(const std::vector<std::int64_t>& rows);
   void resign() noexcept;
-  /// The messages that are with a sink from now on, ascending. Takes out of `rows`, and returns, those that a
-  /// transaction is dropping.
-  std::vector<std::int64_t> depart(std::vector<std::int64_t>& rows);
+  /// The messages that are with a sink from now on, and those that came there and are not recorded yet, both
+  /// ascending. Takes out of `rows`, and returns, those that a transaction is dropping.
+  std::vector<std::int64_t> depart(std::vector<std::int64_t>& rows,
+                                   const std::vector<std::int64_t>& delivered);
   /// Messages of this process were dropped, so that what was read before may be gone.
   bool dropped() const noexcept { return drops_.load() != 0; }
 

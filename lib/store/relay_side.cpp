@@ -245,7 +245,8 @@ std::vector<std::int64_t> RelaySide::before_send(const InFlight& in_flight) {
   std::vector<std::int64_t> rows = in_flight.rows;
   std::sort(rows.begin(), rows.end());
   const bool same = rows == record_.in_flight;
-  std::vector<std::int64_t> left_out = same ? std::vector<std::int64_t>{} : take_out_dropped(rows);
+  std::vector<std::int64_t> left_out =
+      same ? std::vector<std::int64_t>{} : take_out_dropped(rows, in_flight.delivered);
   const bool noted = rows == record_.in_flight && in_flight.alone == record_.alone;
   if (noted && in_flight.highest <= record_.highest_sent) return left_out;
   record_.in_flight = std::move(rows);
@@ -255,10 +256,11 @@ std::vector<std::int64_t> RelaySide::before_send(const InFlight& in_flight) {
   return left_out;
 }
 
-std::vector<std::int64_t> RelaySide::take_out_dropped(std::vector<std::int64_t>& rows) {
+std::vector<std::int64_t> RelaySide::take_out_dropped(std::vector<std::int64_t>& rows,
+                                                      const std::vector<std::int64_t>& delivered) {
   Flight& flight = site_.file->flight;
   // From here on nobody drops what is left of them.
-  std::vector<std::int64_t> left_out = flight.depart(rows);
+  std::vector<std::int64_t> left_out = flight.depart(rows, delivered);
   if (!flight.dropped()) return left_out;
   // Others may have been dropped since they were read.
   std::vector<std::int64_t> there;
@@ -270,7 +272,7 @@ std::vector<std::int64_t> RelaySide::take_out_dropped(std::vector<std::int64_t>&
   });
   if (there.size() == rows.size()) return left_out;
   rows = std::move(there);
-  flight.lead(rows);
+  flight.depart(rows, delivered);
   std::sort(left_out.begin(), left_out.end());
   return left_out;
 }

@@ -84,7 +84,8 @@ class RelaySide {
   void count_vanished(const Settlement& settlement, std::int64_t removed);
   void forget_settled(const Settlement& settlement);
   void take_up_announcement(std::int64_t row);
-  std::vector<std::int64_t> take_out_dropped(std::vector<std::int64_t>& rows);
+  std::vector<std::int64_t> take_out_dropped(std::vector<std::int64_t>& rows,
+                                             const std::vector<std::int64_t>& delivered);
   bool give_way();
   void checkpoint_after_commit(CheckpointRight& right, Turn& turn, bool report);
   bool wants_wall_offset();

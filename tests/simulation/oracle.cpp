@@ -175,6 +175,7 @@ void Oracle::dropped(Row row, const satchel::Message& by) {
   Fate& fate = fates_.at(row);
   say("dropped " + std::to_string(row));
   demand(!fate.in_flight, row, "it was dropped while it was in flight");
+  demand(fate.delivered_in != incarnation_, row, "it was dropped after its delivery");
   demand(!fate.expired && !fate.told_dead, row, "it was dropped after its end was told");
   const bool replaced =
       by.coalesce.value_or(false) && by.key == fate.message.key && by.topic == fate.message.topic;

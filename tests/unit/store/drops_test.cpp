@@ -71,6 +71,24 @@ TEST_CASE("drops: expired and discarded messages are counted by reason and topic
   CHECK(foreign.number("SELECT value FROM satchel_counter WHERE name = 'discarded'") == 1);
 }
 
+TEST_CASE("drops: what is delivered and waits to be recorded is left alone") {
+  const File file;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  store->save(on("t"));
+  store->before_send({{1}, 1});
+  store->save(on("u"));
+  store->before_send({{2}, 2, 0, {1}});
+  store->save(on("t"));
+  CHECK(drops(*store).empty());
+  satchel::Settlement arrived;
+  arrived.delivered = {1, 2};
+  REQUIRE(store->settle(arrived));
+  CHECK(drops(*store).empty());
+  store->save(on("t"));
+  CHECK(drops(*store) == Texts{"coalesced t 1/0"});
+}
+
 TEST_CASE("drops: settling once more counts nothing once more") {
   const File file;
   const auto store = file.open();
