@@ -95,7 +95,8 @@ void Engine::run() noexcept {
   beat_every_ = observer_of(options_).heartbeat_interval();
   std::optional<BootTime> deadline;
   while (!(deadline = stop_deadline())) {
-    if (!round()) wait(std::nullopt);
+    // Asked to stop before the round took back the wake: nothing else would end the wait.
+    if (!round() && !stop_deadline()) wait(std::nullopt);
   }
   const bool clean = drive_to_end(*deadline);
   const std::lock_guard lock{mutex_};
