@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -16,9 +17,11 @@ using calls::Fault;
 using memory::Source;
 
 // SQLite makes many more allocations than the library.
+constexpr long kMore = 23;
+
 std::uint64_t step(Source source) {
-  if (source == Source::heap) return 1;
-  return static_cast<std::uint64_t>(support::size_from_environment("TEST_FAULT_STEP", 23));
+  const long every = support::size_from_environment("TEST_FAULT_STEP", kMore);
+  return static_cast<std::uint64_t>(source == Source::heap ? std::max(every / kMore, 1L) : every);
 }
 
 Fault out_of_memory(Source source, bool for_ever) {

@@ -18,7 +18,8 @@ using power::Request;
 using power::Sabotage;
 
 constexpr std::uint64_t kCuts = 20'000;
-constexpr std::uint64_t kControlCuts = 1000;
+/// The controls get one of so many: they do harm soon, and all of it is looked into.
+constexpr std::uint64_t kControlShare = 20;
 
 [[noreturn]] void usage() {
   std::cerr
@@ -82,7 +83,7 @@ int trial(const Request& request, const std::string& what) {
 int control(Sabotage sabotage, const std::string& what) {
   Request request;
   request.sabotage = sabotage;
-  request.cuts = std::min(cuts_wanted(), kControlCuts);
+  request.cuts = cuts_wanted() / kControlShare;
   request.quiet = true;
   power::Trial trial{request};
   trial.run();
