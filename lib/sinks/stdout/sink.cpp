@@ -44,8 +44,10 @@ Receipt print(const Delivery& delivery) {
   line += '\t';
   append_escaped(line, delivery.payload);
   line += '\n';
-  const bool written =
-      std::fwrite(line.data(), 1, line.size(), stdout) == line.size() && std::fflush(stdout) == 0;
+  // Where standard output is line-buffered a write that failed is told by the error indicator alone.
+  std::clearerr(stdout);
+  const bool written = std::fwrite(line.data(), 1, line.size(), stdout) == line.size() &&
+                       std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (written) return delivered();
   Receipt receipt = down(std::string{"standard output: "} + std::strerror(errno));
   std::clearerr(stdout);

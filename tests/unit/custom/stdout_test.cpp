@@ -74,7 +74,12 @@ TEST_CASE("stdout sink: one line a message, whatever is in it") {
   CHECK(receipts[0].verdict == Verdict::delivered);
 }
 
-TEST_CASE("stdout sink: a full disk and a closed pipe are down") {
+TEST_CASE("stdout sink: a full disk and a closed pipe are down, however standard output is buffered") {
+  int mode = _IOFBF;
+  SUBCASE("in blocks") {}
+  SUBCASE("line by line, as for a terminal") { mode = _IOLBF; }
+  SUBCASE("not at all") { mode = _IONBF; }
+  REQUIRE(std::setvbuf(stdout, nullptr, mode, BUFSIZ) == 0);
   const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
   REQUIRE(full >= 0);
   CHECK(print({delivery(1)}, full).at(0).verdict == Verdict::down);
@@ -84,6 +89,7 @@ TEST_CASE("stdout sink: a full disk and a closed pipe are down") {
   close(ends[0]);
   CHECK(print({delivery(1)}, ends[1]).at(0).verdict == Verdict::down);
   close(ends[1]);
+  std::setvbuf(stdout, nullptr, _IOFBF, BUFSIZ);
 }
 
 TEST_CASE("stdout sink: the URL takes no options") {
