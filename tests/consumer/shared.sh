@@ -11,7 +11,8 @@ trap 'rm -rf "$work"' EXIT
 . "$source/tests/consumer/support.sh"
 
 # Plain is fastest, and without -g the directory does not enter what the compiler cache looks at.
-meson setup "$work/build" "$source" -Dbuildtype=plain -Ddefault_library=both -Dtests=disabled -Dexamples=disabled >"$work/log"
+meson setup "$work/build" "$source" -Dbuildtype=plain -Ddefault_library=both -Dtests=disabled -Dexamples=disabled \
+  -Dcli=disabled >"$work/log"
 ninja -C "$work/build" >"$work/log" || { tail -n 40 "$work/log" >&2 && exit 1; }
 install_build "$work/build"
 

@@ -25,7 +25,7 @@ TEXT
 
 # Plain is fastest, and without -g the directory does not enter what the compiler cache looks at, so only the first run
 # compiles all. An installed satchel must not be found instead.
-meson setup "$work/build" "$work" -Dbuildtype=plain -Ddefault_library="$kind" --force-fallback-for=satchel | tee "$work/log"
+meson setup "$work/build" "$work" -Dbuildtype=plain -Dsatchel:cli=disabled -Ddefault_library="$kind" --force-fallback-for=satchel | tee "$work/log"
 if grep -E 'WARNING|DEPRECATION' "$work/log"; then
   echo "a parent project sees warnings of satchel's build" >&2
   exit 1
