@@ -2,6 +2,7 @@
 //
 // Every command on a real file, with no terminal near.
 #include "cli/program.hpp"
+#include "support/service_manager.hpp"
 
 #include <doctest/doctest.h>
 
@@ -160,6 +161,21 @@ TEST_CASE("cli: the relay prints to standard output until nothing waits") {
   const Outcome status = bench.run({"status", bench.file()});
   CHECK(status.code == 0);
   CHECK(has(status.out, "all is well"));
+}
+
+TEST_CASE("cli: as a service the relay says when it is ready and when it stops") {
+  const Bench bench;
+  bench.send("plant/x", "one");
+  const support::ServiceManager manager{bench.file("notify")};
+  const Outcome relayed =
+      bench.run({"relay", bench.file(), "--sink", "stdout:", "--until-empty", "--timeout", "60s"});
+  CHECK(relayed.code == 0);
+  // What it says of its sink comes in between.
+  std::vector<std::string> said;
+  for (std::string text = manager.next(0); !text.empty(); text = manager.next(0)) {
+    if (!text.starts_with("STATUS=")) said.push_back(text);
+  }
+  CHECK(said == std::vector<std::string>{"READY=1", "STOPPING=1"});
 }
 
 TEST_CASE("cli: what was exported is imported with its payload, key and headers") {

@@ -2,6 +2,7 @@
 //
 // What an outbox tells a log and the service manager.
 #include "support/echo_sink.hpp"
+#include "support/service_manager.hpp"
 #include "support/temp_dir.hpp"
 
 #include <satchel/log.hpp>
@@ -9,16 +10,9 @@
 #include <satchel/systemd.hpp>
 
 #include <doctest/doctest.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
-#include <cstddef>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -28,52 +22,14 @@ using satchel::LogLevel;
 using std::chrono::milliseconds;
 using support::Echo;
 using support::EchoSink;
+using support::ServiceManager;
 using support::TempDir;
-
-namespace {
-
-/// The socket of a service manager; `name` begins with @ when it is abstract.
-class Manager {
- public:
-  explicit Manager(const std::string& name) : socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)} {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    REQUIRE(name.size() < sizeof address.sun_path);
-    std::memcpy(address.sun_path, name.data(), name.size());
-    if (name.front() == '@') address.sun_path[0] = '\0';
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-    REQUIRE(::bind(socket_, static_cast<const sockaddr*>(static_cast<const void*>(&address)), size) == 0);
-    setenv("NOTIFY_SOCKET", name.c_str(), 1);
-  }
-  ~Manager() {
-    ::close(socket_);
-    unsetenv("NOTIFY_SOCKET");
-    unsetenv("WATCHDOG_USEC");
-    unsetenv("WATCHDOG_PID");
-  }
-  Manager(const Manager&) = delete;
-  Manager& operator=(const Manager&) = delete;
-
-  /// What comes next; empty: nothing within `patience`.
-  std::string next(int patience = 20'000) const {
-    pollfd polled{socket_, POLLIN, 0};
-    if (::poll(&polled, 1, patience) != 1) return {};
-    std::array<char, 512> text{};
-    const ssize_t size = ::recv(socket_, text.data(), text.size(), 0);
-    return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
-  }
-
- private:
-  const int socket_;
-};
-
-}  // namespace
 
 TEST_CASE("systemd: ready, watchdog and stopping arrive, the watchdog from the relay thread") {
   const TempDir directory;
   for (const std::string& name :
        {directory.path() + "/notify", "@satchel-test-" + std::to_string(::getpid())}) {
-    const Manager manager{name};
+    const ServiceManager manager{name};
     setenv("WATCHDOG_USEC", "40000", 1);
     const auto notifier = std::make_shared<satchel::SystemdNotifier>();
     CHECK(notifier->heartbeat_interval() == milliseconds{10});
@@ -109,7 +65,7 @@ TEST_CASE("systemd: the watchdog of another process is left alone, and without a
     CHECK(nobody.heartbeat_interval() == milliseconds{0});
   }
   const TempDir directory;
-  const Manager manager{directory.path() + "/notify"};
+  const ServiceManager manager{directory.path() + "/notify"};
   setenv("WATCHDOG_USEC", "40000", 1);
   setenv("WATCHDOG_PID", "1", 1);
   CHECK(satchel::SystemdNotifier{}.heartbeat_interval() == milliseconds{0});
