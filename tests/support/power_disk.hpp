@@ -28,8 +28,10 @@ class Dice {
     return z ^ (z >> 31U);
   }
   /// 0 to `limit` - 1.
-  std::uint64_t below(std::uint64_t limit) noexcept { return limit == 0 ? 0 : draw() % limit; }
-  bool one_in(std::uint64_t chances) noexcept { return below(chances) == 0; }
+  std::size_t below(std::size_t limit) noexcept {
+    return limit == 0 ? 0 : static_cast<std::size_t>(draw() % limit);
+  }
+  bool one_in(std::size_t chances) noexcept { return below(chances) == 0; }
 
  private:
   std::uint64_t state_;
@@ -216,9 +218,9 @@ class PowerDisk {
     if (fate == CutFate::drop) return file.durable;
     std::string content = file.durable;
     if (fate == CutFate::keep || fate == CutFate::prefix) {
-      const std::uint64_t all = file.unsynced.size();
-      const std::uint64_t there = fate == CutFate::keep ? all : dice.below(all + 1);
-      for (std::uint64_t i = 0; i < there; ++i) apply(content, file.unsynced[i]);
+      const std::size_t all = file.unsynced.size();
+      const std::size_t there = fate == CutFate::keep ? all : dice.below(all + 1);
+      for (std::size_t i = 0; i < there; ++i) apply(content, file.unsynced[i]);
       return content;
     }
     for (const Change& change : file.unsynced) {

@@ -124,7 +124,7 @@ TEST_CASE(
 TEST_CASE("mqtt: answers keep a busy connection alive, however long ago its first message was sent") {
   Rig rig{[](MqttOptions& o) { o.ack_timeout = 400ms; }};
   Peer peer = rig.connect();
-  for (std::uint64_t claim = 1; claim <= 4; ++claim) {
+  for (std::size_t claim = 1; claim <= 4; ++claim) {
     rig.sink.send(deliveries(claim, 1));
     const unsigned id = peer.publish().id;
     // Half of the timeout: waits for a byte that does not come.
