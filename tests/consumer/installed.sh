@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# installed.sh SOURCE BUILD COMPILER...: a program builds against the installed library, by pkg-config alone.
+# installed.sh SOURCE BUILD COMPILER...: programs build against the installed library, by pkg-config alone.
 set -euo pipefail
 
 source=$1 build=$2
@@ -12,6 +12,12 @@ trap 'rm -rf "$work"' EXIT
 
 install_build "$build"
 by_pkg_config "$@"
+
+# So does one without exceptions and type information, over the C interface.
+read -r -a flags <<<"$(pkg-config --cflags --libs satchel)"
+"$@" -std=c++20 -fno-exceptions -fno-rtti -Wall -Wextra -Wpedantic -Werror "$source/tests/consumer/bare.cpp" "${flags[@]}" \
+  -o "$work/bare"
+"$work/bare" "$work/bare.db" | grep -x 'pending = 1'
 
 # Every header of the source tree was installed, but those of sinks that were not built.
 cd "$source/include"
