@@ -19,6 +19,9 @@ using calls::Fault;
 using support::FaultVfs;
 using support::FileOp;
 
+/// About every seventh fault leaves a commit of which nobody knows whether it took place.
+constexpr std::uint64_t kEnough = 100;
+
 std::uint64_t step() {
   return static_cast<std::uint64_t>(support::size_from_environment("TEST_FAULT_IO_STEP", 3));
 }
@@ -61,10 +64,11 @@ TEST_CASE("calls: the n-th call of the VFS fails, whichever it is") {
     const calls::Tally tally =
         run(fault, std::string{"the n-th call of the VFS fails "} + (for_ever ? "and all after it" : "once"),
             step());
-    // It has seen something: without faults there is no error.
+    // It has seen something: without faults there is no error. Among few lives there may be none that ends in
+    // a commit.
     CHECK(tally.errors > 0);
-    CHECK(tally.unknown > 0);
     CHECK(tally.background > 0);
+    if (tally.hits >= kEnough) CHECK(tally.unknown > 0);
   }
 }
 
