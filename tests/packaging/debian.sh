@@ -35,7 +35,7 @@ fi
 if command -v lintian >/dev/null; then
   # Who maintains it, and that nobody has reported it as wanted, is for who ships it.
   lintian --allow-root --fail-on error,warning --suppress-tags \
-    initial-upload-closes-no-bugs,no-manual-page,bogus-mail-host-in-debian-changelog "$work"/*.changes
+    initial-upload-closes-no-bugs,no-manual-page,bogus-mail-host,bogus-mail-host-in-debian-changelog "$work"/*.changes
 fi
 
 root=$work/root
