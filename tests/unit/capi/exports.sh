@@ -14,7 +14,7 @@ status=0
 
 # Every function of the C header, and no other C symbol of ours.
 grep -oE '\bsatchel_[a-z_]+\(' "$header" | tr -d '(' | sort -u >"$work/declared"
-grep -E '^satchel_' "$work/names" | sort -u >"$work/exported" || true
+grep -E '^satchel_[a-z_]+$' "$work/names" | sort -u >"$work/exported" || true
 if ! diff "$work/declared" "$work/exported" >"$work/difference"; then
   echo "the C functions that are declared (<) and exported (>) differ:" >&2
   cat "$work/difference" >&2
@@ -39,10 +39,10 @@ if grep -vE '^[^(]* std::' "$work/names" | grep -E '^([a-z -]+ (for|to) )?(satch
   head -n 20 "$work/inside" >&2
   status=1
 fi
-others=$(grep -cvE 'satchel|^(std|__gnu_cxx)::|(vtable|VTT|typeinfo|typeinfo name|guard variable) for std::| std::|^SQLite::| SQLite::|__once|^(__bss_start|_edata|_end|_init|_fini)$|^__odr_asan|^\.' "$work/names" || true)
+others=$(grep -cvE 'satchel|^(std|__gnu_cxx)::|(vtable|VTT|typeinfo|typeinfo name|guard variable) for std::|[ &]std::|^SQLite::| SQLite::|__once|^(__bss_start|_edata|_end|_init|_fini)$|^__odr_asan|^\.' "$work/names" || true)
 if [[ $others -ne 0 ]]; then
   echo "$others names that are not ours are exported, such as:" >&2
-  grep -vE 'satchel|^(std|__gnu_cxx)::|(vtable|VTT|typeinfo|typeinfo name|guard variable) for std::| std::|^SQLite::| SQLite::|__once' "$work/names" | head -n 20 >&2
+  grep -vE 'satchel|^(std|__gnu_cxx)::|(vtable|VTT|typeinfo|typeinfo name|guard variable) for std::|[ &]std::|^SQLite::| SQLite::|__once' "$work/names" | head -n 20 >&2
   status=1
 fi
 
