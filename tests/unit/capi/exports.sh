@@ -39,10 +39,10 @@ if grep -vE '^[^(]* std::' "$work/names" | grep -E '^([a-z -]+ (for|to) )?(satch
   head -n 20 "$work/inside" >&2
   status=1
 fi
-others=$(grep -cvE 'satchel|^(std|__gnu_cxx)::|(vtable|VTT|typeinfo|typeinfo name|guard variable) for std::|[ &]std::|^SQLite::| SQLite::|__once|^(__bss_start|_edata|_end|_init|_fini)$|^__odr_asan|^\.' "$work/names" || true)
+others=$(grep -cvE 'satchel|^(std|__gnu_cxx)::|(vtable|VTT|typeinfo|typeinfo name|guard variable) for std::|[ &](std|__gnu_cxx)::|^operator (new|delete)\(.*, void\*\)$|^SQLite::| SQLite::|__once|^(__bss_start|_edata|_end|_init|_fini)$|^__odr_asan|^\.' "$work/names" || true)
 if [[ $others -ne 0 ]]; then
   echo "$others names that are not ours are exported, such as:" >&2
-  grep -vE 'satchel|^(std|__gnu_cxx)::|(vtable|VTT|typeinfo|typeinfo name|guard variable) for std::|[ &]std::|^SQLite::| SQLite::|__once' "$work/names" | head -n 20 >&2
+  grep -vE 'satchel|^(std|__gnu_cxx)::|(vtable|VTT|typeinfo|typeinfo name|guard variable) for std::|[ &](std|__gnu_cxx)::|^operator (new|delete)\(.*, void\*\)$|^SQLite::| SQLite::|__once' "$work/names" | head -n 20 >&2
   status=1
 fi
 
