@@ -9,9 +9,11 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 namespace support {
 
@@ -66,6 +68,17 @@ inline Descriptor bound_socket(int backlog, std::uint16_t port = 0) {
 
 /// A port that was free a moment ago, for servers that take a number.
 inline std::uint16_t free_port() { return port_of(bound_socket(-1).get()); }
+
+/// Several, each another one: asked for one by one, the system may name one of them twice.
+inline std::vector<std::uint16_t> free_ports(std::size_t count) {
+  std::vector<Descriptor> held;
+  std::vector<std::uint16_t> ports;
+  while (held.size() < count) {
+    held.push_back(bound_socket(0));
+    ports.push_back(port_of(held.back().get()));
+  }
+  return ports;
+}
 
 /// True when something accepts connections there.
 inline bool accepts(std::uint16_t port) {

@@ -40,11 +40,12 @@ class Nginx {
     directory_ = pattern;
     std::filesystem::create_directories(directory_ / "kept");
     std::filesystem::create_directories(directory_ / "bodies");
-    port_ = free_port();
-    for (const NginxTls& server : tls) {
-      tls_ports_.push_back(free_port());
-      servers_ += tls_server(server, tls_ports_.back());
-    }
+    // nginx takes two servers on one port for one, without a word.
+    tls_ports_ = free_ports(tls.size() + 1);
+    port_ = tls_ports_.back();
+    tls_ports_.pop_back();
+    for (std::size_t index = 0; index < tls.size(); ++index)
+      servers_ += tls_server(tls[index], tls_ports_[index]);
     write_configuration();
     start();
   }
