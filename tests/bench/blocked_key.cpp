@@ -82,7 +82,7 @@ int main(int count, char** words) {
   return bench::guarded([&] {
     const bench::Program program{"blocked_key", count, words};
     const auto blocked = program.sized<std::size_t>(1'000'000, 50'000);
-    const auto messages = program.sized<std::size_t>(100'000, 20'000);
+    const auto messages = program.sized<std::size_t>(500'000, 20'000);
     program.row("messages of 100 other keys, " + std::to_string(blocked) + " wait behind a dead one",
                 {{"nothing blocked", [&] { return others(0, messages); }},
                  {"satchel", [&] { return others(blocked, messages); }}},

@@ -5,9 +5,11 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -18,6 +20,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -43,6 +46,48 @@ struct Budget {
   double at_least = 0;
   double at_most = 0;  ///< one of the two is 0: not demanded
 };
+
+/// User-mode instructions of this process, its threads included, where the kernel counts them.
+class Instructions {
+ public:
+  /// To be called before threads are started.
+  static Instructions& instance() {
+    static Instructions counter;
+    return counter;
+  }
+  /// 0: unknown.
+  std::uint64_t count() const noexcept {
+    std::uint64_t value = 0;
+    if (descriptor_ < 0 || ::read(descriptor_, &value, sizeof value) != sizeof value) return 0;
+    return value;
+  }
+
+ private:
+  Instructions() {
+    perf_event_attr attributes{};
+    attributes.type = PERF_TYPE_HARDWARE;
+    attributes.size = sizeof attributes;
+    attributes.config = PERF_COUNT_HW_INSTRUCTIONS;
+    attributes.inherit = 1;
+    attributes.exclude_kernel = 1;
+    attributes.exclude_hv = 1;
+    descriptor_ =
+        static_cast<int>(::syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+  }
+  int descriptor_ = -1;
+};
+
+/// Runs a benchmark's main and says what went wrong.
+template <class Main>
+int guarded(Main&& main) {
+  try {
+    std::forward<Main>(main)();
+    return EXIT_SUCCESS;
+  } catch (const std::exception& problem) {
+    std::fprintf(stderr, "failed: %s\n", problem.what());
+    return EXIT_FAILURE;
+  }
+}
 
 class Program {
  public:
@@ -73,13 +118,14 @@ class Program {
   }
   bool wants(const std::string& row) const { return row.find(only_) != std::string::npos; }
 
-  /// Measures the variants in turns, so that all see the same moods of the machine.
+  /// Measures the variants in turns, so that all see the same moods of the machine, each in a process of its
+  /// own: the one before has left neither a grown heap nor threads.
   void row(const std::string& name, const std::vector<Variant>& variants,
            std::initializer_list<Budget> budgets = {}, int repetitions = 0) const {
     if (!wants(name)) return;
     for (const Budget& budget : budgets) demand(name, budget);
     for (int repetition = 0; repetition < (repetitions != 0 ? repetitions : repetitions_); ++repetition) {
-      for (const Variant& variant : variants) sample(name, variant.name, variant.measure());
+      for (const Variant& variant : variants) apart([&] { sample(name, variant.name, variant.measure()); });
     }
   }
 
@@ -95,6 +141,23 @@ class Program {
   }
 
  private:
+  template <class Work>
+  static void apart(const Work& work) {
+    std::fflush(stdout);
+    const pid_t child = ::fork();
+    if (child == -1) throw std::system_error{errno, std::generic_category(), "fork"};
+    if (child == 0) {
+      Instructions::instance();
+      const int code = guarded(work);
+      std::fflush(stdout);
+      ::_exit(code);
+    }
+    int status = 0;
+    while (::waitpid(child, &status, 0) == -1 && errno == EINTR) {
+    }
+    if (status != 0) throw std::runtime_error{"a measurement failed"};
+  }
+
   void demand(const std::string& row, const Budget& budget) const {
     std::printf(
         R"({"topic": "%s", "row": "%s", "budget": {"variant": "%s", "figure": "%s", "against": "%s", "at_least": %g, "at_most": %g}})"
@@ -107,48 +170,6 @@ class Program {
   bool quick_ = false;
   int repetitions_ = 0;
   std::string only_;
-};
-
-/// Runs a benchmark's main and says what went wrong.
-template <class Main>
-int guarded(Main&& main) {
-  try {
-    std::forward<Main>(main)();
-    return EXIT_SUCCESS;
-  } catch (const std::exception& problem) {
-    std::fprintf(stderr, "failed: %s\n", problem.what());
-    return EXIT_FAILURE;
-  }
-}
-
-/// User-mode instructions of this process, its threads included, where the kernel counts them.
-class Instructions {
- public:
-  /// To be called before threads are started.
-  static Instructions& instance() {
-    static Instructions counter;
-    return counter;
-  }
-  /// 0: unknown.
-  std::uint64_t count() const noexcept {
-    std::uint64_t value = 0;
-    if (descriptor_ < 0 || ::read(descriptor_, &value, sizeof value) != sizeof value) return 0;
-    return value;
-  }
-
- private:
-  Instructions() {
-    perf_event_attr attributes{};
-    attributes.type = PERF_TYPE_HARDWARE;
-    attributes.size = sizeof attributes;
-    attributes.config = PERF_COUNT_HW_INSTRUCTIONS;
-    attributes.inherit = 1;
-    attributes.exclude_kernel = 1;
-    attributes.exclude_hv = 1;
-    descriptor_ =
-        static_cast<int>(::syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
-  }
-  int descriptor_ = -1;
 };
 
 inline double seconds_of(const timeval& time) {
