@@ -175,6 +175,14 @@ struct Options {
   /// fill the file system.
   bool reserve = false;
 
+  /// Free space inside the file, left by messages that were delivered, above which the relay gives it back to
+  /// the file system, in steps of a few milliseconds when the backlog is drained. Only of a file that satchel
+  /// creates with it; with a file that is there already nothing happens until, while no program has it open,
+  /// `PRAGMA auto_vacuum = 2; VACUUM` was run on it. Not together with `reserve`. 0: the file keeps its size,
+  /// and new messages fill it again. Otherwise at least 4 KiB. Set it where others use the file system, too:
+  /// each commit then writes a little more, and pages in use at the end of the file are written once more.
+  std::uint64_t max_free_bytes = 0;
+
   /// How long to wait for the write lock while another process holds it. 0 to 10 min.
   /// Shorter for threads that must not wait, longer beside programs with long transactions.
   std::chrono::milliseconds busy_timeout{5000};

@@ -238,6 +238,7 @@ typedef struct satchel_options {
   int block_dead_keys;        /* 0: a key goes on without its dead letter; 1: it waits */
   int keep_identity;          /* of a file that was restored; 0: new messages get a new one */
   uint64_t memory_budget;     /* 0: cache_bytes and window_bytes say how much */
+  uint64_t max_free_bytes;    /* 0: the file keeps its size */
 } satchel_options;
 
 /* Sets `size` and every default; pass sizeof(satchel_options). */

@@ -73,6 +73,7 @@ void for_each_option(OptionsType& options, Visitor& visitor) {
   visitor.range("quota.bulk.bytes", options.quota.bulk.bytes, Bytes{0}, kMaxCount);
   visitor.range_or_zero("max_file_bytes", options.max_file_bytes, Bytes{65'536}, kMaxCount);
   visitor.choice("reserve", options.reserve);
+  visitor.range_or_zero("max_free_bytes", options.max_free_bytes, Bytes{4096}, kMaxCount);
   visitor.range("busy_timeout", options.busy_timeout, kNone, 600 * kSecond);
   visitor.range("gate_report_after", options.gate_report_after, kTick, kHour);
   visitor.range("async_queue", options.async_queue, Bytes{1}, Bytes{1'000'000});

@@ -50,6 +50,10 @@ struct Checker {
 // A reserve is as large as other options say.
 void check_reserve(const Options& options) {
   if (!options.reserve) return;
+  if (options.max_free_bytes != 0) {
+    throw InvalidOption{"open", fmt::format("reserve with max_free_bytes {}", options.max_free_bytes),
+                        "set one of them: a reserve is space that is not given back"};
+  }
   constexpr std::uint64_t kMost = 800ULL << 20U;
   if (options.max_file_bytes == 0 || options.max_file_bytes > kMost) {
     throw InvalidOption{"open", fmt::format("reserve with max_file_bytes {}", options.max_file_bytes),

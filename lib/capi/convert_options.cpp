@@ -101,6 +101,7 @@ satchel_options to_c(const Options& options) noexcept {
   c.checkpoint_bytes = options.checkpoint_bytes;
   c.max_wal_bytes = options.max_wal_bytes;
   c.reserve = options.reserve ? 1 : 0;
+  c.max_free_bytes = options.max_free_bytes;
   c.refuse_damaged = options.on_damage == OnDamage::refuse ? 1 : 0;
   c.check_at_open = options.check_at_open ? 1 : 0;
   c.bulk_share = options.bulk_share;
@@ -140,6 +141,7 @@ Options to_cpp(const satchel_options& c) {
   options.checkpoint_bytes = size_of(c.checkpoint_bytes);
   options.max_wal_bytes = size_of(c.max_wal_bytes);
   options.reserve = c.reserve != 0;
+  options.max_free_bytes = c.max_free_bytes;
   options.on_damage = c.refuse_damaged != 0 ? OnDamage::refuse : OnDamage::salvage;
   options.check_at_open = c.check_at_open != 0;
   options.bulk_share = size_of(c.bulk_share);

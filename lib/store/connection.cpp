@@ -92,7 +92,8 @@ void Connection::set_up(const Options& options, Role role, bool fresh) {
   }
   if (fresh) {
     set(db, "page_size", static_cast<std::int64_t>(options.page_size));
-    set(db, "auto_vacuum", 0);
+    constexpr std::int64_t kIncremental = 2;
+    set(db, "auto_vacuum", options.max_free_bytes != 0 ? kIncremental : 0);
   }
   if (ask(db, "PRAGMA journal_mode = WAL") != "wal") {
     throw OpenError{

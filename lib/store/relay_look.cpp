@@ -29,7 +29,10 @@ Look RelaySide::look() {
     look.changed = true;
   }
   look.next = earlier(look.next, busy_retry_);
-  if (leading()) look_for_due(look, now);
+  if (leading()) {
+    look.next = earlier(look.next, vacuum_.next(now));
+    look_for_due(look, now);
+  }
   return look;
 }
 

@@ -62,6 +62,7 @@ bool RelaySide::settle(const Settlement& settlement) {
   unknown_.clear();
   if (settlement.size() > 0) claims_.swept(rows_of(settlement).back());
   forget_settled(settlement);
+  vacuum_.freed(site_.clock->now());
   if (announced > 0) take_up_announcement(announced);
   if (right && *right) checkpoint_after_commit(*right, turn, false);
   return true;
@@ -161,6 +162,32 @@ void RelaySide::checkpoint_after_commit(CheckpointRight& right, Turn& turn, bool
 
 void RelaySide::maintain() {
   if (!leading()) return;
+  checkpoint_when_due();
+  give_back();
+}
+
+void RelaySide::give_back() {
+  const BootTime now = site_.clock->now();
+  if (!vacuum_.due(now) || !enter_gate()) return;
+  Turn turn{site_.file->gate};
+  CheckpointRight right{site_.file, site_.relay_path};
+  Vacuum::Step step = Vacuum::Step::nothing;
+  try {
+    Immediate transaction{connection_};
+    step = vacuum_.step(now);
+    transaction.commit();
+  } catch (const SQLite::Exception& failure) {
+    const int code = primary(code_of(failure));
+    vacuum_.put_off();
+    if (code == SQLITE_BUSY || code == SQLITE_FULL) return;
+    if (code == SQLITE_CORRUPT) vacuum_.give_up();
+    throw_error("give free space back", failure);
+  }
+  // Only then is the file cut.
+  if (step == Vacuum::Step::last && right) checkpoint_after_commit(right, turn, true);
+}
+
+void RelaySide::checkpoint_when_due() {
   const bool due = checkpoint_due(*site_.file, site_.checkpoint_frames);
   if (!due && !wants_wall_offset()) return;
   if (!enter_gate()) return;

@@ -24,7 +24,8 @@ RelaySide::RelaySide(const Site& site, std::function<void()> wake)
       any_priority_{connection_.database(),
                     "SELECT 1 FROM satchel_message INDEXED BY satchel_message_by_priority"
                     " WHERE priority IS NOT NULL LIMIT 1"},
-      touch_{connection_.database(), kTouch} {
+      touch_{connection_.database(), kTouch},
+      vacuum_{connection_, site.options.max_free_bytes} {
   connection_.count_frames(site.file);
   // Watching begins before the first claim, so that no commit falls between the two.
   watch_files();
@@ -100,6 +101,7 @@ Recovery RelaySide::take_over() {
       begin_range(connection_.database(), newest, site_.machine, reason);
     }
     settler_.sweep_attempts();
+    vacuum_.freed(site_.clock->now());
     recovery.notes = settler_.notes();
     const Boot boot =
         find_boot(connection_.database(), site_.clock->boot_id()).value_or(Boot{site_.boot, std::nullopt});

@@ -8,6 +8,7 @@
 #include "store/enqueue.hpp"
 #include "store/relay_file.hpp"
 #include "store/settle.hpp"
+#include "store/vacuum.hpp"
 #include "store/watch.hpp"
 
 #include <satchel/options.hpp>
@@ -87,6 +88,8 @@ class RelaySide {
   std::vector<std::int64_t> take_out_dropped(std::vector<std::int64_t>& rows,
                                              const std::vector<std::int64_t>& delivered);
   bool give_way();
+  void checkpoint_when_due();
+  void give_back();
   void checkpoint_after_commit(CheckpointRight& right, Turn& turn, bool report);
   bool wants_wall_offset();
   void look_for_due(Look& look, BootTime now);
@@ -115,6 +118,7 @@ class RelaySide {
   Statement touch_;
   Statement pages_{connection_.database(), "PRAGMA page_count"};
   Statement free_pages_{connection_.database(), "PRAGMA freelist_count"};
+  Vacuum vacuum_;
   std::optional<RelayFile> relay_file_;
   Watch watch_;
   bool locked_ = false;

@@ -126,7 +126,7 @@ class Salvager {
     to_.exec("PRAGMA synchronous = FULL");
     const auto old_size = from_.number("PRAGMA page_size");
     to_.exec(fmt::format("PRAGMA page_size = {}", old_size.value_or(static_cast<std::int64_t>(page_size))));
-    for (const char* name : {"user_version", "application_id"}) {
+    for (const char* name : {"auto_vacuum", "user_version", "application_id"}) {
       if (const auto value = from_.number(fmt::format("PRAGMA {}", name).c_str()); value && *value != 0)
         to_.exec(fmt::format("PRAGMA {} = {}", name, *value));
     }

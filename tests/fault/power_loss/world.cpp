@@ -76,6 +76,8 @@ Plan::Plan(std::uint64_t plan_seed, satchel::Durability durability, Sabotage pla
   }
   characteristics = dice.one_in(4) ? 0 : SQLITE_IOCAP_POWERSAFE_OVERWRITE;
   sector = dice.one_in(2) ? 512 : 4096;
+  // The dice before it fall as they always did.
+  if (dice.one_in(2)) options.max_free_bytes = 4 * kKiB;
 }
 
 /// Tells the oracle what the relay tells.

@@ -122,6 +122,13 @@ TEST_CASE("validate: an option out of range is named") {
       {"memory_budget", [](Options& o) { o.memory_budget = (4ULL << 30U) + 1; }},
       {"checkpoint_bytes", [](Options& o) { o.checkpoint_bytes = 1; }},
       {"max_wal_bytes", [](Options& o) { o.max_wal_bytes = 1; }},
+      {"max_free_bytes", [](Options& o) { o.max_free_bytes = 4095; }},
+      {"reserve with max_free_bytes",
+       [](Options& o) {
+         o.reserve = true;
+         o.max_file_bytes = 1U << 20U;
+         o.max_free_bytes = 1U << 20U;
+       }},
       {"reserve with max_file_bytes 0", [](Options& o) { o.reserve = true; }},
       {"reserve with max_file_bytes",
        [](Options& o) {
