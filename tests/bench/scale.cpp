@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <thread>
 
 namespace {
 
@@ -17,9 +18,9 @@ using bench::Figures;
 
 /// Plain SQL makes a backlog faster than one enqueue after the other, of the same rows. They are in the
 /// database file then, not in its log.
-void fill(const std::string& path, std::size_t messages) {
+void fill(const std::string& path, std::size_t messages, const satchel::Options& options = {}) {
   for (const char* tail : {"", "-wal", "-shm", "-relay"}) std::filesystem::remove(path + tail);
-  satchel::Outbox outbox{path};
+  satchel::Outbox outbox{path, options};
   constexpr std::size_t kEach = 100'000;
   for (std::size_t done = 0; done < messages; done += kEach) {
     auto tx = outbox.begin();
@@ -75,7 +76,7 @@ Figures backlog(const std::string& path) {
   return figures;
 }
 
-/// To the last message, and then until the file has given back what it can.
+/// To the last message.
 Figures whole_drain(const std::string& path, std::size_t messages) {
   auto count = std::make_shared<bench::Count>();
   satchel::Options options;
@@ -94,6 +95,36 @@ Figures whole_drain(const std::string& path, std::size_t messages) {
   Figures figures{{"drain_us", microseconds_each(meter, messages)},
                   {"longest_round_ms", longest * 1e3},
                   {"file_MB_before", before}};
+  outbox.stop(std::chrono::seconds{10});
+  figures.emplace_back("file_MB_after", size());
+  return figures;
+}
+
+/// The longest commit of an application beside a relay that gives the space of a drained file back, or keeps
+/// it.
+Figures after_drain(const std::string& path, std::size_t messages, std::uint64_t max_free_bytes) {
+  satchel::Options options;
+  options.max_free_bytes = max_free_bytes;
+  options.durability = satchel::Durability::relaxed;
+  fill(path, messages, options);
+  whole_drain(path, messages);
+  const auto size = [&] { return static_cast<double>(std::filesystem::file_size(path)) / 1e6; };
+  const double before = size();
+  satchel::Outbox outbox{path, options};
+  outbox.attach(bench::NullSink{});
+  outbox.start();
+  double longest = 0;
+  const bench::Meter whole;
+  const double small = static_cast<double>(max_free_bytes) / 1e6 + 1;
+  for (double time = 0; time < 60 && (max_free_bytes == 0 ? time < 5 : size() > small);
+       time = whole.seconds()) {
+    const bench::Meter commit;
+    outbox.enqueue({.topic = "bench", .payload = std::string(100, 'x')});
+    longest = std::max(longest, commit.seconds());
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
+  Figures figures{
+      {"longest_commit_ms", longest * 1e3}, {"file_MB_before", before}, {"seconds", whole.seconds()}};
   outbox.stop(std::chrono::seconds{10});
   figures.emplace_back("file_MB_after", size());
   return figures;
@@ -135,5 +166,12 @@ int main(int count, char** words) {
     };
     program.row("drained to the last, " + std::to_string(all) + " messages", {{"satchel", drained}}, {},
                 program.sized(3, 1));
+    const auto then = [&](std::uint64_t max_free_bytes) {
+      return after_drain(directory.path() + "/all.db", all, max_free_bytes);
+    };
+    program.row(
+        "commits after the drain of " + std::to_string(all) + " messages",
+        {{"keeps its size", [&] { return then(0); }}, {"gives it back", [&] { return then(1U << 20U); }}}, {},
+        program.sized(3, 1));
   });
 }
