@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# shared.sh SOURCE COMPILER...: the library built shared and static at once, installed, and used both ways.
+# shared.sh SOURCE COMPILER...: the library built shared and static at once, installed, and used both ways; then without
+# any sink.
 set -euo pipefail
 
 source=$1
@@ -31,6 +32,16 @@ is_shared() {
 
 by_pkg_config "$@"
 is_shared "$work/by-pkg-config"
+
+# What the core needs must not come from a sink: nothing is undefined then.
+meson setup --reconfigure "$work/build" "$source" -Dmqtt=disabled -Dhttp=disabled -Db_lundef=true >"$work/log"
+ninja -C "$work/build" >"$work/log" || { tail -n 40 "$work/log" >&2 && exit 1; }
+needs "$work/build/lib/libsatchel.so.$version" >"$work/needs"
+if grep -E 'mosquitto|curl|crypto' "$work/needs"; then
+  echo "the library without sinks needs what only a sink needs" >&2
+  exit 1
+fi
+
 if ! command -v cmake >/dev/null; then
   exit 0
 fi

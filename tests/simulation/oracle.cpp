@@ -171,7 +171,7 @@ void Oracle::discarded(Row row) {
   dead_[fates_.at(row).message.key].erase(row);
 }
 
-void Oracle::dropped(Row row, const satchel::Message& by) {
+void Oracle::given_up(Row row, const satchel::Message& by) {
   Fate& fate = fates_.at(row);
   say("dropped " + std::to_string(row));
   demand(!fate.in_flight, row, "it was dropped while it was in flight");

@@ -72,7 +72,7 @@ class Oracle final : public satchel::Observer {
   void replayed(Row row);
   void discarded(Row row);
   /// It was pending before another message was enqueued, and is not any more.
-  void dropped(Row row, const satchel::Message& by);
+  void given_up(Row row, const satchel::Message& by);
 
   /// Everything has come to rest.
   void at_end(const std::set<Row>& pending, const std::set<Row>& dead);

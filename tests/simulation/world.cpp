@@ -195,7 +195,7 @@ void World::enqueue(satchel::Message message, Nature nature) {
   if (!may_drop) return;
   const std::set<Row> after = backend_->pending();
   for (const Row row : before) {
-    if (after.count(row) == 0) oracle_->dropped(row, message);
+    if (after.count(row) == 0) oracle_->given_up(row, message);
   }
   if (options_.quota.messages != 0 && after.size() > options_.quota.messages && after.size() > before.size())
     throw Broken{"more messages wait than the quota allows"};

@@ -11,7 +11,8 @@ build_packages=(
 peer_packages=(mosquitto mosquitto-clients nginx sqlite3)
 test_packages=(tmux libcli11-dev doctest-dev openssl ccache spin python3 cmake doxygen)
 long_packages=(gcovr valgrind debhelper dpkg-dev lintian)
-check_packages=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev git)
+sanitizer_packages=(clang-14 libclang-rt-14-dev)
+check_packages=("${sanitizer_packages[@]}" clang-format-14 clang-tidy-14 git)
 
 # Prints those of the given Debian packages that are not installed.
 missing_packages() {

@@ -165,8 +165,8 @@ TEST_CASE("process: kill -9 of a producing and relaying process loses nothing an
     CHECK_MESSAGE(committed.count(number) == 1, "acknowledged and lost: ", number);
   for (const long number : committed)
     CHECK_MESSAGE(received.count(number) == 1, "committed and never received: ", number);
-  for (const auto& [number, row] : received)
-    CHECK_MESSAGE(committed.count(number) == 1, "never committed: ", number);
+  for (const auto& one : received)
+    CHECK_MESSAGE(committed.count(one.first) == 1, "never committed: ", one.first);
   CHECK(duplicates <= static_cast<std::uint64_t>(kills) * kDuplicatesPerKill);
   MESSAGE(kills, " kills, ", committed.size(), " commits, ", duplicates, " duplicates");
 }
@@ -182,8 +182,8 @@ TEST_CASE("process: of two relays on one file one delivers, and the other takes 
   Child standby = start_child("relay", database, "journal:" + pipe);
   expect_line(standby, "ready");
   for (int number = 0; number < 500; ++number) producer.enqueue({.topic = "t", .payload = "x"});
-  for (const auto& [row, times] : receiver.until(500))
-    CHECK_MESSAGE(times == 1, "row ", row, " came ", times, " times");
+  for (const auto& one : receiver.until(500))
+    CHECK_MESSAGE(one.second == 1, "row ", one.first, " came ", one.second, " times");
 
   const auto killed = std::chrono::steady_clock::now();
   leader.kill();

@@ -32,9 +32,9 @@ TEST_CASE("connection: every one keeps to the rules, whatever SQLite's defaults 
   for (const Role role : {Role::writer, Role::relay, Role::reader}) {
     CAPTURE(static_cast<int>(role));
     Connection connection{file.path, file.options, role};
-    for (const auto& [name, value] : rules) {
-      CAPTURE(name);
-      CHECK(ask(connection, name) == value);
+    for (const auto& rule : rules) {
+      CAPTURE(rule.first);
+      CHECK(ask(connection, rule.first) == rule.second);
     }
   }
 }

@@ -78,7 +78,7 @@ TEST_CASE(
   std::vector<std::int64_t> rows;
   for (int i = 0; i < 100; ++i) rows.push_back(store->save(message(std::string(100, 'p'))).row);
   file.faults.reset_traffic();
-  const auto messages = store->claim({}).messages;
+  const auto messages = store->claim({});
   REQUIRE(messages.size() == 100);
   store->before_send({rows, rows.back()});
   CHECK(file.faults.traffic().bytes_written == 0);
@@ -99,7 +99,7 @@ TEST_CASE("faults: a message and its way through the file cost one insert and a 
   std::vector<std::int64_t> rows;
   for (int i = 0; i < 100; ++i) rows.push_back(store->save(message(std::string(100, 'p'))).row);
   const auto inserted = file.faults.traffic().bytes_written;
-  store->claim({}).messages;
+  store->claim({});
   store->before_send({rows, rows.back()});
   REQUIRE(store->settle(delivered(rows)));
   CHECK(inserted / 100 <= 9300);
@@ -115,7 +115,7 @@ TEST_CASE(
     REQUIRE(store->acquire());
     std::vector<std::int64_t> rows;
     for (int i = 0; i < 20; ++i) rows.push_back(store->save(message()).row);
-    store->claim({}).messages;
+    store->claim({});
     file.faults.reset_traffic();
     store->before_send({{rows.begin(), rows.begin() + 10}, rows[9]});
     const std::uint64_t needed = durability == satchel::Durability::relaxed ? 1 : 0;
@@ -126,7 +126,7 @@ TEST_CASE(
     CHECK(file.faults.traffic(FileKind::log).syncs == needed);
     store->before_send({{}, 0});
     const auto later = store->save(message()).row;
-    store->claim({}).messages;
+    store->claim({});
     file.faults.reset_traffic();
     store->before_send({{later}, later});
     CHECK(file.faults.traffic(FileKind::log).syncs == needed);
@@ -154,7 +154,7 @@ TEST_CASE("faults: a sync that fails before a hand-over keeps the messages back"
   store->save(message());
   REQUIRE(store->acquire());
   store->save(message());
-  store->claim({}).messages;
+  store->claim({});
   file.faults.fail(FileOp::sync, FileKind::log, SQLITE_IOERR_FSYNC);
   CHECK_THROWS_AS(store->before_send({{2}, 2}), satchel::StorageError);
   file.faults.reset_traffic();

@@ -105,7 +105,7 @@ TEST_CASE("salvage: damage met at work is looked into at the next opening") {
     REQUIRE(store->acquire().has_value());
     satchel::ClaimQuery query;
     query.max_count = kMessages;
-    CHECK_THROWS_AS(store->claim(query).messages, satchel::StorageError);
+    CHECK_THROWS_AS(store->claim(query), satchel::StorageError);
   }
   const auto store = file.open();
   REQUIRE(store->salvaged().has_value());
