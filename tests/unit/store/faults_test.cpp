@@ -78,7 +78,7 @@ TEST_CASE(
   std::vector<std::int64_t> rows;
   for (int i = 0; i < 100; ++i) rows.push_back(store->save(message(std::string(100, 'p'))).row);
   file.faults.reset_traffic();
-  const auto messages = store->claim({});
+  const auto messages = store->claim({}).messages;
   REQUIRE(messages.size() == 100);
   store->before_send({rows, rows.back()});
   CHECK(file.faults.traffic().bytes_written == 0);
