@@ -153,6 +153,14 @@ struct Settlement {
   }
 };
 
+/// What became of deliveries that were offered to `Storage::ride`.
+struct Ride {
+  /// Recorded since the last call.
+  std::vector<std::int64_t> recorded{};
+  /// Messages are being committed at this moment, so that what is offered is likely to be recorded soon.
+  bool near = false;
+};
+
 /// What `Storage::look` found.
 struct Look {
   /// Messages may have been committed by somebody else, or the claim may be free.
@@ -207,6 +215,15 @@ class Storage {
   /// twice has no further effect. Throws `ClaimLost` when another relay has taken over, `OutcomeUnknown` when
   /// it must be recorded again.
   virtual bool settle(const Settlement& settlement) = 0;
+
+  /// Offers delivered rows, the oldest first, to be recorded by commits of the application along with its own
+  /// rows, in place of what was offered before; `settle` takes the offer back. What a commit has recorded
+  /// need not be settled any more, and does no harm if it is. Cheap. A storage without such commits records
+  /// nothing.
+  virtual Ride ride(const std::vector<std::int64_t>& delivered) {
+    static_cast<void>(delivered);
+    return {};
+  }
 
   /// Housekeeping between hand-overs (checkpoints). Cheap when there is nothing to do.
   virtual void maintain() = 0;

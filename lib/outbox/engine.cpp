@@ -93,6 +93,7 @@ void Engine::run() noexcept {
     runner_ = std::this_thread::get_id();
   }
   beat_every_ = observer_of(options_).heartbeat_interval();
+  relay_.let_ride(true);
   std::optional<BootTime> deadline;
   while (!(deadline = stop_deadline())) {
     // Asked to stop before the round took back the wake: nothing else would end the wait.

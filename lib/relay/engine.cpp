@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 namespace satchel::relay {
 
@@ -79,10 +80,11 @@ void Relay::Engine::round() {
   }
   follow_rescans();
   for (const auto& route : routes_) route->tick();
-  lead.occupied = false;
+  let_outcomes_ride();
   // Recording comes after the hand-over, so that the sink has work meanwhile, unless the hand-over waits for
-  // it.
-  if (trouble_.failure() || lead.outcomes.size() >= shared_.options.max_unsettled) settle();
+  // it, or others wait while the storage keeps its turn for it.
+  const bool turn_is_kept = std::exchange(lead.occupied, false);
+  if (turn_is_kept || trouble_.failure() || lead.outcomes.size() >= shared_.options.max_unsettled) settle();
   release_due(look);
   shared_.progress = hand_over() || shared_.progress;
   settle();

@@ -30,6 +30,7 @@ class Relay::Engine {
 
   bool step() noexcept;
   std::optional<BootTime> next_step() const;
+  void let_ride(bool allowed) noexcept { may_ride_ = allowed; }
   void drain() noexcept { shared_.draining = true; }
   bool drained() const noexcept;
   void finish(milliseconds timeout) noexcept;
@@ -74,8 +75,10 @@ class Relay::Engine {
   std::size_t in_flight() const noexcept;
 
   // engine_settle.cpp: recording
+  void let_outcomes_ride();
   void settle();
   bool settle_due() const;
+  bool rides() const;
   bool lingers() const;
   BootTime settle_at() const;
   bool settle_once();
@@ -95,6 +98,7 @@ class Relay::Engine {
   /// The route that is served first in the next round.
   std::size_t turn_ = 0;
   bool finished_ = false;
+  bool may_ride_ = false;
 
   mutable std::mutex mutex_;
   // Guarded by mutex_:

@@ -14,6 +14,9 @@ constexpr int kSettlesPerRound = 8;
 /// How long outcomes wait at most when others are in flight, whose receipts are about to come.
 constexpr milliseconds kCompany{20};
 
+/// Deliveries offered to the commits of the application at a time.
+constexpr std::size_t kMostRiding = 64;
+
 }  // namespace
 
 void Relay::Engine::settle() {
@@ -25,15 +28,32 @@ void Relay::Engine::settle() {
   lead.settle_now = lead.settle_now && !lead.outcomes.empty();
 }
 
+/// Offers what was delivered to the commits of the application, and takes up what they have recorded.
+void Relay::Engine::let_outcomes_ride() {
+  Shared::Lead& lead = *shared_.lead;
+  if (!may_ride_) return;
+  const bool offers = !shared_.draining && !trouble_.failure();
+  Ride ride = shared_.storage.ride(offers ? lead.outcomes.riders(kMostRiding) : std::vector<std::int64_t>{});
+  lead.ride_near = offers && ride.near;
+  if (ride.recorded.empty()) return;
+  for (const Outcome& outcome : lead.outcomes.rode(ride.recorded)) routes_[outcome.route]->recorded(outcome);
+  shared_.progress = true;
+}
+
 bool Relay::Engine::settle_due() const {
   const Shared::Lead& lead = *shared_.lead;
   if (lead.outcomes.empty() || lead.occupied) return false;
-  if (lead.outcomes.size() >= std::min(shared_.options.batch_size, shared_.options.max_unsettled))
-    return true;
+  const std::size_t most = shared_.options.max_unsettled;
+  if (lead.outcomes.size() >= (rides() ? most : std::min(shared_.options.batch_size, most))) return true;
   if (lead.settle_now || shared_.draining || trouble_.failure()) return true;
   // A note that names what came back unsent has to be corrected, which waits for the outcomes.
-  if (in_flight() == 0 && (!lingers() || lead.note_is_stale)) return true;
+  if (in_flight() == 0 && !rides() && (!lingers() || lead.note_is_stale)) return true;
   return shared_.now >= settle_at();
+}
+
+/// Receipts wait for a commit of the application that is likely to come in a moment.
+bool Relay::Engine::rides() const {
+  return shared_.lead->ride_near && shared_.lead->outcomes.only_delivered();
 }
 
 /// Receipts wait for those of messages that are yet to be sent. A failure does not: until it is recorded the

@@ -2,6 +2,7 @@
 #include "relay/outcomes.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace satchel::relay {
 
@@ -18,6 +19,30 @@ std::vector<std::int64_t> Outcomes::delivered() const {
   }
   std::sort(rows.begin(), rows.end());
   return rows;
+}
+
+std::vector<std::int64_t> Outcomes::riders(std::size_t most) const {
+  std::vector<std::int64_t> rows;
+  if (offered_ != 0) return rows;
+  for (const auto& [since, outcome] : waiting_) {
+    if (rows.size() >= most) break;
+    if (outcome.kind == Outcome::Kind::delivered) rows.push_back(outcome.id.row);
+  }
+  return rows;
+}
+
+std::vector<Outcome> Outcomes::rode(const std::vector<std::int64_t>& rows) {
+  std::vector<Outcome> done;
+  const std::set<std::int64_t> wanted{rows.begin(), rows.end()};
+  const auto kept = std::remove_if(
+      waiting_.begin() + static_cast<std::ptrdiff_t>(offered_), waiting_.end(), [&](auto& waiting) {
+        Outcome& outcome = waiting.second;
+        if (outcome.kind != Outcome::Kind::delivered || wanted.count(outcome.id.row) == 0) return false;
+        done.push_back(std::move(outcome));
+        return true;
+      });
+  waiting_.erase(kept, waiting_.end());
+  return done;
 }
 
 Settlement Outcomes::settlement(std::size_t most) {

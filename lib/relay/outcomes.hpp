@@ -52,6 +52,13 @@ class Outcomes {
   /// The rows of those that are deliveries, ascending.
   std::vector<std::int64_t> delivered() const;
 
+  /// Deliveries that a commit of the application may record, the oldest first, at most `most`. None while the
+  /// last settlement's result is not known.
+  std::vector<std::int64_t> riders(std::size_t most) const;
+  /// These were recorded by such a commit: takes out those that still wait, unless their settlement's result
+  /// is not known.
+  std::vector<Outcome> rode(const std::vector<std::int64_t>& rows);
+
   /// The oldest ones, at most `most`. After a call whose result is not known the same set again.
   Settlement settlement(std::size_t most);
   /// The last settlement is recorded: takes its outcomes out.

@@ -96,6 +96,10 @@ class Relay {
   /// When to step at the latest, without a wake. Nothing: only events matter.
   std::optional<BootTime> next_step() const;
 
+  /// Whether deliveries may wait a moment for a commit of the application that records them along with its
+  /// own rows; not at first. For who goes on calling `step` until there is an end.
+  void let_ride(bool allowed) noexcept;
+
   /// From now on nothing new is sent; what is in flight is waited for and recorded at once.
   void drain();
 

@@ -30,6 +30,8 @@ struct Shared {
     bool settle_now = false;
     /// The storage was occupied at the last try.
     bool occupied = false;
+    /// Commits of the application come by that deliveries may ride in.
+    bool ride_near = false;
     /// The storage's note of what is in flight names messages that came back and are still pending.
     bool note_is_stale = false;
   };

@@ -36,6 +36,14 @@ std::vector<std::int64_t> Flight::depart(std::vector<std::int64_t>& rows,
   return left;
 }
 
+void Flight::settled(const std::vector<std::int64_t>& rows) {
+  std::vector<std::int64_t> left;
+  const std::lock_guard lock{mutex_};
+  std::set_difference(with_sink_.begin(), with_sink_.end(), rows.begin(), rows.end(),
+                      std::back_inserter(left));
+  with_sink_ = std::move(left);
+}
+
 bool Flight::with_sink(std::int64_t row) const {
   const std::lock_guard lock{mutex_};
   return std::binary_search(with_sink_.begin(), with_sink_.end(), row);

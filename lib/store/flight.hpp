@@ -22,6 +22,8 @@ class Flight {
   /// ascending. Takes out of `rows`, and returns, those that a transaction is dropping.
   std::vector<std::int64_t> depart(std::vector<std::int64_t>& rows,
                                    const std::vector<std::int64_t>& delivered);
+  /// They are recorded, ascending.
+  void settled(const std::vector<std::int64_t>& rows);
   /// Messages of this process were dropped, so that what was read before may be gone.
   bool dropped() const noexcept { return drops_.load() != 0; }
 

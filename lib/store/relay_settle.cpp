@@ -34,6 +34,9 @@ bool RelaySide::settle(const Settlement& settlement) {
   if (settlement.size() == 0 && settlement.notes.empty()) return true;
   if (!enter_gate()) return false;
   Turn turn{site_.file->gate};
+  // Behind the gate nothing is on its way.
+  site_.file->riders.withdraw();
+  take_up_rides();
   // Taken before the commit: the frames of this commit are what protects the checkpoint.
   std::optional<CheckpointRight> right;
   if (checkpoint_due(*site_.file, site_.checkpoint_frames)) right.emplace(site_.file, site_.relay_path);
@@ -60,6 +63,7 @@ bool RelaySide::settle(const Settlement& settlement) {
   busy_since_.reset();
   busy_retry_.reset();
   unknown_.clear();
+  vanished_ = 0;
   if (settlement.size() > 0) claims_.swept(rows_of(settlement).back());
   forget_settled(settlement);
   vacuum_.freed(site_.clock->now());
@@ -81,6 +85,7 @@ void RelaySide::record_outcomes(const Settlement& settlement) {
   const Present now = present();
   const std::int64_t removed = settler_.delivered(settlement.delivered);
   count_vanished(settlement, removed);
+  settler_.count("vanished", vanished_);
   std::vector<DroppedRow> expired = settler_.expired(settlement.expired);
   for (DroppedRow& row : expired) row.unconfirmed = contains(record_.in_flight, row.row);
   if (!expired.empty()) enqueuer_.record(DropReason::expired, expired);
@@ -122,15 +127,45 @@ void RelaySide::count_vanished(const Settlement& settlement, std::int64_t remove
   settler_.count("vanished", expected - removed);
 }
 
-void RelaySide::forget_settled(const Settlement& settlement) {
-  const std::vector<std::int64_t> settled = rows_of(settlement);
+Ride RelaySide::ride(const std::vector<std::int64_t>& delivered) {
+  take_up_rides();
+  const BootTime now = site_.clock->now();
+  Riders& riders = site_.file->riders;
+  if (leading() && !lost_ && !delivered.empty()) {
+    riders.offer(epoch_, delivered, now);
+  } else {
+    riders.withdraw();
+  }
+  return {std::exchange(rode_, {}), riders.commit_is_near(now)};
+}
+
+void RelaySide::take_up_rides() {
+  Riders::Ended ended = site_.file->riders.ended();
+  if (!ended.unknown.empty()) {
+    unknown_.insert(unknown_.end(), ended.unknown.begin(), ended.unknown.end());
+    std::sort(unknown_.begin(), unknown_.end());
+  }
+  if (ended.recorded.empty()) return;
+  vanished_ += static_cast<std::int64_t>(ended.recorded.size()) - ended.removed;
+  rode_.insert(rode_.end(), ended.recorded.begin(), ended.recorded.end());
+  std::sort(ended.recorded.begin(), ended.recorded.end());
+  forget_rows(ended.recorded);
+  vacuum_.freed(site_.clock->now());
+}
+
+/// Rows that are recorded, ascending. True when some of them were noted as in flight.
+bool RelaySide::forget_rows(const std::vector<std::int64_t>& settled) {
+  site_.file->flight.settled(settled);
   std::vector<std::int64_t> left;
   std::set_difference(record_.in_flight.begin(), record_.in_flight.end(), settled.begin(), settled.end(),
                       std::back_inserter(left));
-  if (left.size() == record_.in_flight.size()) return;
+  if (left.size() == record_.in_flight.size()) return false;
   record_.in_flight = std::move(left);
-  site_.file->flight.lead(record_.in_flight);
-  if (settlement.failures.empty()) return;
+  return true;
+}
+
+void RelaySide::forget_settled(const Settlement& settlement) {
+  if (!forget_rows(rows_of(settlement)) || settlement.failures.empty()) return;
   // A failed message stays in the file and is not in flight any more: it must not be blamed for a later
   // crash. For rows that are gone the note need not be written anew.
   try {

@@ -121,6 +121,9 @@ Recovery RelaySide::take_over() {
   delayed_.reset();
   stale_.store(true);
   unknown_.clear();
+  rode_.clear();
+  vanished_ = 0;
+  static_cast<void>(site_.file->riders.ended());
   lost_ = false;
   lock_ladder_.stop();
   site_.file->flight.lead(record_.in_flight);
@@ -148,6 +151,7 @@ void RelaySide::take_up_record(std::int64_t newest, Recovery& recovery, bool res
 
 void RelaySide::release() noexcept {
   site_.file->gate.forget(this);
+  site_.file->riders.withdraw();
   const bool led = leading_.exchange(false);
   if (led) site_.file->flight.resign();
   if (!locked_) return;
@@ -166,6 +170,7 @@ void RelaySide::release() noexcept {
 }
 
 void RelaySide::lose(const char* operation) {
+  site_.file->riders.withdraw();
   if (leading_.exchange(false)) site_.file->flight.resign();
   locked_ = false;
   relay_file_.reset();

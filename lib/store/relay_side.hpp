@@ -58,6 +58,7 @@ class RelaySide {
   std::vector<std::string> dead_keys(std::size_t limit);
   std::vector<std::int64_t> before_send(const InFlight& in_flight);
   bool settle(const Settlement& settlement);
+  Ride ride(const std::vector<std::int64_t>& delivered);
   void maintain();
   Look look();
   std::uint64_t rescans();
@@ -84,6 +85,8 @@ class RelaySide {
   bool short_of_room(const Settlement& settlement);
   void count_vanished(const Settlement& settlement, std::int64_t removed);
   void forget_settled(const Settlement& settlement);
+  bool forget_rows(const std::vector<std::int64_t>& settled);
+  void take_up_rides();
   void take_up_announcement(std::int64_t row);
   std::vector<std::int64_t> take_out_dropped(std::vector<std::int64_t>& rows,
                                              const std::vector<std::int64_t>& delivered);
@@ -126,6 +129,8 @@ class RelaySide {
   std::int64_t epoch_ = 0;
   RelayRecord record_;
   std::vector<std::int64_t> unknown_;  ///< rows whose settling had an unknown outcome, ascending
+  std::vector<std::int64_t> rode_;     ///< recorded by commits of the application, not told yet
+  std::int64_t vanished_ = 0;          ///< of those that rode, not there to be deleted: to be counted
   std::set<std::int64_t> gone_;        ///< rows of settlements in which some were not there to be deleted
   std::vector<IdentityRange> ranges_;
   std::int64_t ranges_version_ = -1;

@@ -13,19 +13,6 @@ std::optional<std::int64_t> ms(const std::optional<BootTime>& time) {
 
 }  // namespace
 
-std::vector<Run> runs_of(std::vector<std::int64_t> rows) {
-  std::sort(rows.begin(), rows.end());
-  std::vector<Run> runs;
-  for (const std::int64_t row : rows) {
-    if (!runs.empty() && row <= runs.back().last + 1) {
-      runs.back().last = row;
-    } else {
-      runs.push_back({row, row});
-    }
-  }
-  return runs;
-}
-
 std::string shortened(const std::string& text, std::size_t limit) {
   if (text.size() <= limit) return text;
   std::size_t end = limit;
@@ -51,16 +38,11 @@ const char* counter_of(DeadReason reason) noexcept {
 
 Settler::Settler(Connection& connection)
     : connection_{connection},
-      epoch_{connection.database(), "SELECT value FROM satchel_state WHERE name = 'epoch'"},
+      remover_{connection.database()},
       raise_epoch_{connection.database(),
                    "UPDATE satchel_state SET value = value + 1 WHERE name = 'epoch' RETURNING value"},
-      // The topic tells a message from the tombstone that may stand in its place.
-      remove_{connection.database(),
-              "DELETE FROM satchel_message WHERE id BETWEEN ?1 AND ?2 AND topic <> ''"},
       expired_{connection.database(),
                "SELECT id, topic, sequence FROM satchel_message WHERE id BETWEEN ?1 AND ?2 AND topic <> ''"},
-      any_attempts_{connection.database(), "SELECT 1 FROM satchel_attempt LIMIT 1"},
-      remove_attempts_{connection.database(), "DELETE FROM satchel_attempt WHERE id BETWEEN ?1 AND ?2"},
       fail_{connection.database(),
             "INSERT INTO satchel_attempt(id, attempts, suspect, boot, due, aged, first_error, last_error, "
             "first_boot,"
@@ -93,11 +75,6 @@ Settler::Settler(Connection& connection)
                 "INSERT INTO satchel_state(name, value) SELECT 'note:' || ?1, ?2 WHERE"
                 " (SELECT count(*) FROM satchel_state WHERE name >= 'note:' AND name < 'note;') < ?3"} {}
 
-std::int64_t Settler::epoch() {
-  Use row{epoch_};
-  return row->step() ? row->integer(0) : -1;
-}
-
 std::int64_t Settler::raise_epoch() {
   Use row{raise_epoch_};
   const std::int64_t raised = row->step() ? row->integer(0) : -1;
@@ -107,21 +84,9 @@ std::int64_t Settler::raise_epoch() {
   return raised;
 }
 
-std::int64_t Settler::remove(const std::vector<Run>& runs) {
-  bool attempts = false;
-  {
-    Use any{any_attempts_};
-    attempts = any->step();
-  }
-  std::int64_t removed = 0;
-  for (const Run& run : runs) {
-    removed += remove_.bind(1, run.first).bind(2, run.last).run_and_count();
-    if (attempts) remove_attempts_.bind(1, run.first).bind(2, run.last).run();
-  }
-  return removed;
+std::int64_t Settler::delivered(const std::vector<std::int64_t>& rows) {
+  return remover_.remove(runs_of(rows));
 }
-
-std::int64_t Settler::delivered(const std::vector<std::int64_t>& rows) { return remove(runs_of(rows)); }
 
 std::vector<DroppedRow> Settler::expired(const std::vector<std::int64_t>& rows) {
   std::vector<DroppedRow> found;
@@ -132,7 +97,7 @@ std::vector<DroppedRow> Settler::expired(const std::vector<std::int64_t>& rows) 
     while (use->step())
       found.push_back({use->integer(0), std::string{use->text(1)}, use->optional_integer(2), false});
   }
-  count("expired", remove(runs));
+  count("expired", remover_.remove(runs));
   return found;
 }
 
@@ -166,7 +131,7 @@ void Settler::died(const Death& death, const Identity& identity, const Present& 
           .bind(6, present.boot)
           .bind(7, present.now)
           .run_and_count();
-  remove({{death.row, death.row}});
+  remover_.remove({{death.row, death.row}});
   count(counter_of(death.reason), buried);
 }
 

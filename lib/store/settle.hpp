@@ -4,6 +4,7 @@
 #include "store/ages.hpp"
 #include "store/connection.hpp"
 #include "store/identity.hpp"
+#include "store/remover.hpp"
 
 #include <satchel/storage.hpp>
 
@@ -15,16 +16,6 @@
 #include <vector>
 
 namespace satchel::store {
-
-/// An unbroken run of row ids.
-struct Run {
-  std::int64_t first = 0;
-  std::int64_t last = 0;
-  bool operator==(const Run&) const = default;
-};
-
-/// Sorts the ids and joins neighbours: each run is one DELETE.
-std::vector<Run> runs_of(std::vector<std::int64_t> rows);
 
 /// The first `limit` bytes of a text, cut between two characters.
 std::string shortened(const std::string& text, std::size_t limit);
@@ -50,8 +41,8 @@ class Settler {
  public:
   explicit Settler(Connection& connection);
 
-  /// The epoch in the file: another number than the relay's own means that another relay has taken over.
-  std::int64_t epoch();
+  /// See `Remover::epoch`.
+  std::int64_t epoch() { return remover_.epoch(); }
   std::int64_t raise_epoch();
 
   /// Leaves the texts of errors out from now on, or not any more: what a message needs to fail and to die is
@@ -76,17 +67,13 @@ class Settler {
   bool pending(std::int64_t row);
 
  private:
-  std::int64_t remove(const std::vector<Run>& runs);
   std::string text_of(const std::string& error) const;
 
   Connection& connection_;
   bool without_texts_ = false;
-  Statement epoch_;
+  Remover remover_;
   Statement raise_epoch_;
-  Statement remove_;
   Statement expired_;
-  Statement any_attempts_;
-  Statement remove_attempts_;
   Statement fail_;
   Statement bury_;
   Statement sweep_;

@@ -3,6 +3,7 @@
 
 #include "store/flight.hpp"
 #include "store/gate.hpp"
+#include "store/riders.hpp"
 
 #include <satchel/route.hpp>
 
@@ -51,6 +52,7 @@ struct SharedFile {
   std::atomic<std::int64_t> retry_at_frames{0};
 
   Flight flight;
+  Riders riders;
 
   /// True when a route numbers its messages.
   std::atomic<bool> sequenced{false};

@@ -91,6 +91,11 @@ bool Store::settle(const Settlement& settlement) {
   return minding_damage([&] { return relay_side().settle(settlement); });
 }
 
+Ride Store::ride(const std::vector<std::int64_t>& delivered) {
+  check_process("settle");
+  return relay_side().ride(delivered);
+}
+
 void Store::maintain() {
   check_process("maintain");
   minding_damage([&] { relay_side().maintain(); });

@@ -66,6 +66,7 @@ class Store final : public Storage, public std::enable_shared_from_this<Store> {
   std::vector<std::string> dead_keys(std::size_t limit) override;
   std::vector<std::int64_t> before_send(const InFlight& in_flight) override;
   bool settle(const Settlement& settlement) override;
+  Ride ride(const std::vector<std::int64_t>& delivered) override;
   void maintain() override;
   Look look() override;
   int watch_descriptor() const noexcept override;

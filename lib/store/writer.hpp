@@ -4,6 +4,7 @@
 #include "store/connection.hpp"
 #include "store/enqueue.hpp"
 #include "store/identity.hpp"
+#include "store/remover.hpp"
 #include "store/store.hpp"
 
 #include <memory>
@@ -20,12 +21,14 @@ struct Store::Writer {
       : connection{std::move(opened)},
         touch{connection->database(), kTouch},
         all_ranges{connection->database(), kAllRanges},
+        remover{connection->database()},
         // With a limit the INSERT can fill the file.
         enqueuer{{connection->handle(), path, &options, file, &relay_file, options.max_file_bytes > 0}} {}
 
   std::unique_ptr<Connection> connection;
   Statement touch;
   Statement all_ranges;
+  Remover remover;  ///< for what rides in a commit
   StatementCache statements;
   Enqueuer enqueuer;
   std::vector<IdentityRange> ranges;

@@ -9,7 +9,10 @@
 #include "store/writer.hpp"
 
 #include <fmt/core.h>
+#include <sys/statvfs.h>
 
+#include <cstdint>
+#include <new>
 #include <utility>
 
 namespace satchel::store {
@@ -33,6 +36,13 @@ struct Bind {
     return sqlite3_bind_blob64(statement, index, data, value.size(), SQLITE_STATIC);
   }
 };
+
+/// What rides may write some pages more than the transaction alone: never the last ones.
+bool has_room_to_ride(const std::string& path) {
+  constexpr std::uint64_t kRoom = 4U << 20U;
+  struct statvfs status {};
+  return statvfs(path.c_str(), &status) == 0 && std::uint64_t{status.f_bavail} * status.f_frsize >= kRoom;
+}
 
 }  // namespace
 
@@ -135,13 +145,18 @@ void Writing::commit() {
   require_open("commit");
   Connection& connection = *store_->writer_->connection;
   bool committing = false;
+  std::optional<std::int64_t> removed;
   try {
     announce_drops();
+    removed = take_riders();
     committing = true;
     connection.commit();
   } catch (const SQLite::Exception& failure) {
     commit_failed(code_of(failure), failure.what(), committing);
   }
+  Riders& riders = store_->site_.file->riders;
+  if (removed) riders.arrived(*removed);
+  if (messages_ > 0) riders.committed(store_->site_.clock->now());
   const auto drops = store_->writer_->enqueuer.end(true);
   if (messages_ > 0) store_->note_newest(newest_);
   if (delayed_) store_->site_.file->delayed.fetch_add(1);
@@ -152,6 +167,29 @@ void Writing::commit() {
   Observer* const observer = store_->site_.options.observer.get();
   if (observer == nullptr) return;
   for (const auto& [group, messages] : drops) observer->dropped(group.first, group.second, messages);
+}
+
+std::optional<std::int64_t> Writing::take_riders() {
+  const Site& site = store_->site_;
+  // Behind a message of this transaction, so that the newest row is not among them and leaves no tombstone.
+  // What is reserved for the relay's own records does not count on them.
+  if (messages_ == 0 || site.options.reserve) return std::nullopt;
+  Riders& riders = site.file->riders;
+  Remover& remover = store_->writer_->remover;
+  try {
+    const std::optional<Riders::Group> group = riders.take(site.clock->now());
+    if (!group) return std::nullopt;
+    if (has_room_to_ride(site.path) && remover.epoch() == group->epoch)
+      return remover.remove(runs_of(group->rows));
+    riders.thrown_off(false);
+  } catch (const SQLite::Exception&) {
+    // Some may be removed, the others are not: the relay records them all.
+    riders.thrown_off(true);
+    if (!store_->writer_->connection->in_transaction()) throw;
+  } catch (const std::bad_alloc&) {
+    riders.thrown_off(true);
+  }
+  return std::nullopt;
 }
 
 void Writing::commit_failed(int code, const std::string& message, bool committing) {
@@ -165,6 +203,7 @@ void Writing::commit_failed(int code, const std::string& message, bool committin
   const bool refused = kind == SQLITE_BUSY || kind == SQLITE_CONSTRAINT || kind == SQLITE_FULL;
   const bool fenced = !committing || refused || store_->fence();
   const bool unknown = committing && (kind == SQLITE_IOERR || !fenced);
+  store_->site_.file->riders.thrown_off(unknown);
   end();
   if (!unknown) throw_error("commit", code, message);
   throw OutcomeUnknown{"commit", "failure in the middle of the commit: " + message,

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -66,6 +67,9 @@ class Writing {
   MessageId insert(const Message& message);
   EnqueueTime now() const;
   void announce_drops();
+  /// Records deliveries of the relay's along with the transaction; returns how many messages that removed,
+  /// or nothing when none ride. Throws only when the transaction is lost with them.
+  std::optional<std::int64_t> take_riders();
 
   const std::shared_ptr<Store> store_;
   const BootTime began_;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #pragma GCC visibility push(default)
@@ -61,6 +62,30 @@ struct MemoryMedium {
   /// Rows that a transaction is about to drop.
   std::set<std::int64_t> condemned{};
   std::map<const void*, std::function<void()>> wakes{};
+  /// Delivered rows that ride in the next save, and those that did.
+  std::vector<std::int64_t> riders{};
+  std::vector<std::int64_t> rode{};
+
+  void put(std::int64_t row, Row stored) {
+    Row& kept = rows[row] = std::move(stored);
+    if (!kept.message.key.empty()) keys[kept.message.key][row] = &kept;
+    if (!kept.ready) delayed.insert(row);
+    if (kept.message.priority.value_or(Priority::normal) != Priority::normal) prioritized.insert(row);
+  }
+
+  bool remove(std::int64_t row) {
+    const auto found = rows.find(row);
+    if (found == rows.end()) return false;
+    const auto lane = keys.find(found->second.message.key);
+    if (lane != keys.end()) {
+      lane->second.erase(row);
+      if (lane->second.empty()) keys.erase(lane);
+    }
+    delayed.erase(row);
+    prioritized.erase(row);
+    rows.erase(found);
+    return true;
+  }
 };
 
 }  // namespace satchel::testing

@@ -68,16 +68,19 @@ class MemoryStorage final : public Storage {
     occupied_ = occupied;
     if (!occupied) wake_all();
   }
+  /// Says to the relay that saves are near, in which deliveries may ride.
+  void promise_rides(bool near) { ride_near_ = near; }
   /// Takes the claim away, as another process would.
   void usurp() {
     const std::lock_guard lock{medium_->mutex};
     ++medium_->epoch;
     medium_->claimed = false;
+    medium_->riders.clear();
   }
   /// A foreign DELETE.
   bool erase(std::int64_t row) {
     const std::lock_guard lock{medium_->mutex};
-    return remove(row);
+    return medium_->remove(row);
   }
   /// Makes a row unreadable.
   void damage(std::int64_t row, std::string why) {
@@ -96,7 +99,7 @@ class MemoryStorage final : public Storage {
       again.suspect = false;
       again.due.reset();
       again.aged = {};
-      put(row, std::move(again));
+      medium_->put(row, std::move(again));
       ++medium_->rescans;
     }
     wake_all();
@@ -123,7 +126,10 @@ class MemoryStorage final : public Storage {
       row.message = message;
       row.created = clock_.now();
       row.ready = !message.not_before || message.not_before->count() <= 0;
-      put(id.row, std::move(row));
+      medium_->put(id.row, std::move(row));
+      for (const std::int64_t rider : medium_->riders) medium_->remove(rider);
+      medium_->rode.insert(medium_->rode.end(), medium_->riders.begin(), medium_->riders.end());
+      medium_->riders.clear();
     }
     wake_all();
     return id;
@@ -135,6 +141,8 @@ class MemoryStorage final : public Storage {
     if (medium_->claimed) return std::nullopt;
     medium_->claimed = true;
     epoch_ = ++medium_->epoch;
+    medium_->riders.clear();
+    medium_->rode.clear();
     Recovery recovery{medium_->in_flight, medium_->alone, medium_->notes};
     std::sort(recovery.suspects.begin(), recovery.suspects.end());
     return recovery;
@@ -145,6 +153,7 @@ class MemoryStorage final : public Storage {
       const std::lock_guard lock{medium_->mutex};
       if (!leads()) return;
       medium_->claimed = false;
+      medium_->riders.clear();
       medium_->in_flight.clear();
       epoch_ = 0;
     }
@@ -247,14 +256,18 @@ class MemoryStorage final : public Storage {
   }
 
   bool settle(const Settlement& settlement) override {
+    {
+      const std::lock_guard lock{medium_->mutex};
+      medium_->riders.clear();
+    }
     before(StorageCall::settle);
     if (occupied_) return false;
     const std::lock_guard lock{medium_->mutex};
     demand_claim("settle");
     ++settles_;
-    for (const std::int64_t row : settlement.delivered) remove(row);
+    for (const std::int64_t row : settlement.delivered) medium_->remove(row);
     for (const std::int64_t row : settlement.expired) {
-      if (remove(row)) ++medium_->expired;
+      if (medium_->remove(row)) ++medium_->expired;
     }
     for (const Failure& failure : settlement.failures) {
       const auto found = medium_->rows.find(failure.row);
@@ -270,10 +283,16 @@ class MemoryStorage final : public Storage {
       MemoryMedium::Dead dead{found->second, death.reason, death.error};
       dead.row.attempts = death.attempts;
       medium_->dead.emplace(death.row, std::move(dead));
-      remove(death.row);
+      medium_->remove(death.row);
     }
     for (const auto& [name, value] : settlement.notes) medium_->notes[name] = value;
     return true;
+  }
+
+  Ride ride(const std::vector<std::int64_t>& delivered) override {
+    const std::lock_guard lock{medium_->mutex};
+    medium_->riders = leads() ? delivered : std::vector<std::int64_t>{};
+    return {std::exchange(medium_->rode, {}), ride_near_};
   }
 
   void maintain() override { before(StorageCall::maintain); }
@@ -323,28 +342,6 @@ class MemoryStorage final : public Storage {
     if (fault_) fault_(call);
   }
 
-  void put(std::int64_t row, MemoryMedium::Row stored) {
-    MemoryMedium::Row& kept = medium_->rows[row] = std::move(stored);
-    if (!kept.message.key.empty()) medium_->keys[kept.message.key][row] = &kept;
-    if (!kept.ready) medium_->delayed.insert(row);
-    if (kept.message.priority.value_or(Priority::normal) != Priority::normal)
-      medium_->prioritized.insert(row);
-  }
-
-  bool remove(std::int64_t row) {
-    const auto found = medium_->rows.find(row);
-    if (found == medium_->rows.end()) return false;
-    const auto lane = medium_->keys.find(found->second.message.key);
-    if (lane != medium_->keys.end()) {
-      lane->second.erase(row);
-      if (lane->second.empty()) medium_->keys.erase(lane);
-    }
-    medium_->delayed.erase(row);
-    medium_->prioritized.erase(row);
-    medium_->rows.erase(found);
-    return true;
-  }
-
   StoredMessage read(std::int64_t row, const MemoryMedium::Row& stored) const {
     StoredMessage message;
     message.id = identify(row);
@@ -384,6 +381,7 @@ class MemoryStorage final : public Storage {
   // One thread only: the relay's, and the test's while the relay rests.
   Fault fault_;
   bool occupied_ = false;
+  bool ride_near_ = false;
   std::uint64_t epoch_ = 0;
   std::uint64_t reads_ = 0;
   std::uint64_t rows_read_ = 0;
