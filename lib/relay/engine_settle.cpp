@@ -31,10 +31,11 @@ void Relay::Engine::settle() {
 /// Offers what was delivered to the commits of the application, and takes up what they have recorded.
 void Relay::Engine::let_outcomes_ride() {
   Shared::Lead& lead = *shared_.lead;
-  if (!may_ride_) return;
+  // Receipts that linger wait anyway.
+  if (!may_ride_ && shared_.options.settle_linger == milliseconds{0}) return;
   const bool offers = !shared_.draining && !trouble_.failure();
   Ride ride = shared_.storage.ride(offers ? lead.outcomes.riders(kMostRiding) : std::vector<std::int64_t>{});
-  lead.ride_near = offers && ride.near;
+  lead.ride_near = may_ride_ && offers && ride.near;
   if (ride.recorded.empty()) return;
   for (const Outcome& outcome : lead.outcomes.rode(ride.recorded)) routes_[outcome.route]->recorded(outcome);
   shared_.progress = true;

@@ -181,6 +181,11 @@ bool RelayFile::taken(RelayByte byte) const noexcept {
   return ::fcntl(descriptor_.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
+bool RelayFile::surely_without_leader() const noexcept {
+  struct flock lock = one_byte(RelayByte::leader, F_WRLCK);
+  return ::fcntl(descriptor_.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK && current();
+}
+
 bool RelayFile::lock(RelayByte byte, std::chrono::milliseconds timeout) {
   const auto until = std::chrono::steady_clock::now() + timeout;
   std::chrono::milliseconds pause{1};

@@ -45,6 +45,9 @@ class RelayFile {
   void unlock(RelayByte byte) noexcept;
   /// True when somebody else has the byte locked, as far as the kernel says. Locks nothing.
   bool taken(RelayByte byte) const noexcept;
+  /// True when nobody is the relay of the database; false also when that cannot be said, as of a file that
+  /// was replaced.
+  bool surely_without_leader() const noexcept;
   /// True when another opening has locked the byte.
   bool held(RelayByte byte) const noexcept;
 

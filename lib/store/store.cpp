@@ -135,7 +135,8 @@ bool Store::leading() const noexcept {
 
 void Store::announce() noexcept {
   wake();
-  if (!leading()) touch_relay_file(site_.relay_path);
+  // A relay that is still to come reads what is there.
+  if (!leading() && !in_use_.surely_without_leader()) touch_relay_file(site_.relay_path);
 }
 
 void Store::note_newest(std::int64_t row) const noexcept {
