@@ -96,6 +96,7 @@ void Relay::Engine::follow_rescans() {
 /// Another relay has the storage: everything in memory is void, the sinks are cut off.
 void Relay::Engine::lose_claim(const std::string& problem) noexcept {
   forget_everything();
+  recovery_.reset();
   acquire_at_ = shared_.now + kStandAside;
   shared_.progress = true;
   guarded([this, &problem] {
@@ -112,7 +113,8 @@ void Relay::Engine::start_over() noexcept {
   forget_everything();
   acquire_at_ = shared_.now + kStandAside;
   shared_.progress = true;
-  shared_.storage.release();
+  // What the acquisition told has not been taken up: the claim stays, and so does the note of the suspects.
+  if (!recovery_) shared_.storage.release();
   if (led) shared_.observer.leading(false);
   for (const auto& route : routes_) {
     try {

@@ -64,6 +64,7 @@ class MemoryBackend final : public Backend {
  private:
   void open() {
     storage_ = std::make_unique<MemoryStorage>(clock_, medium_);
+    storage_->let_ride(random_() % 2 == 0);
     storage_->fail([this](StorageCall call) { maybe_fail(call); });
   }
 

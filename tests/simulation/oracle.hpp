@@ -71,6 +71,8 @@ class Oracle final : public satchel::Observer {
   void erased(Row row);
   void replayed(Row row);
   void discarded(Row row);
+  /// The relay that lives knows that it was delivered.
+  bool has_arrived(Row row) const { return fates_.at(row).delivered_in == incarnation_; }
   /// It was pending before another message was enqueued, and is not any more.
   void given_up(Row row, const satchel::Message& by);
 

@@ -32,6 +32,7 @@ World::World(Kind kind, std::uint64_t seed) : random_{seed} {
     coalesces_ = false;
   }
   oracle_ = std::make_unique<Oracle>(*clock_, options_);
+  rides_ = one_in(2);
   boot();
 }
 
@@ -98,6 +99,7 @@ void World::boot() {
   relay_ = std::make_unique<satchel::relay::Relay>(
       options_, satchel::relay::Relay::Ports{backend_->storage(), *clock_, *oracle_, std::move(ways)}, [] {},
       random_());
+  relay_->let_ride(rides_);
 }
 
 std::size_t World::under_way() const {
@@ -195,7 +197,10 @@ void World::enqueue(satchel::Message message, Nature nature) {
   if (!may_drop) return;
   const std::set<Row> after = backend_->pending();
   for (const Row row : before) {
-    if (after.count(row) == 0) oracle_->given_up(row, message);
+    // Or they were delivered, and have ridden.
+    const bool may_ride = rides_ || options_.settle_linger > 0ms;
+    if (after.count(row) != 0 || (may_ride && oracle_->has_arrived(row))) continue;
+    oracle_->given_up(row, message);
   }
   if (options_.quota.messages != 0 && after.size() > options_.quota.messages && after.size() > before.size())
     throw Broken{"more messages wait than the quota allows"};

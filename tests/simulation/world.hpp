@@ -101,6 +101,7 @@ class World {
   bool delays_ = false;
   bool coalesces_ = false;
   bool quiet_ = false;
+  bool rides_ = false;  ///< deliveries may be recorded by a save
   std::uint64_t boots_ = 0;
 };
 

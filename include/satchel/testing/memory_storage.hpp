@@ -68,8 +68,8 @@ class MemoryStorage final : public Storage {
     occupied_ = occupied;
     if (!occupied) wake_all();
   }
-  /// Says to the relay that saves are near, in which deliveries may ride.
-  void promise_rides(bool near) { ride_near_ = near; }
+  /// From now on deliveries ride in saves, and the relay is told whether one is near.
+  void let_ride(bool near) { ride_near_ = near; }
   /// Takes the claim away, as another process would.
   void usurp() {
     const std::lock_guard lock{medium_->mutex};
@@ -291,8 +291,8 @@ class MemoryStorage final : public Storage {
 
   Ride ride(const std::vector<std::int64_t>& delivered) override {
     const std::lock_guard lock{medium_->mutex};
-    medium_->riders = leads() ? delivered : std::vector<std::int64_t>{};
-    return {std::exchange(medium_->rode, {}), ride_near_};
+    if (ride_near_ && leads()) medium_->riders = delivered;
+    return {std::exchange(medium_->rode, {}), ride_near_.value_or(false)};
   }
 
   void maintain() override { before(StorageCall::maintain); }
@@ -381,7 +381,7 @@ class MemoryStorage final : public Storage {
   // One thread only: the relay's, and the test's while the relay rests.
   Fault fault_;
   bool occupied_ = false;
-  bool ride_near_ = false;
+  std::optional<bool> ride_near_{};
   std::uint64_t epoch_ = 0;
   std::uint64_t reads_ = 0;
   std::uint64_t rows_read_ = 0;

@@ -10,7 +10,7 @@ namespace {
 struct RidingBench : Bench {
   explicit RidingBench(Options changed = {}) : Bench{std::move(changed)} {
     relay->let_ride(true);
-    storage->promise_rides(true);
+    storage->let_ride(true);
     sink->answer(always(delivered()));
   }
 };
@@ -48,7 +48,7 @@ TEST_CASE("ride: when no commit comes, the relay records by itself, a moment lat
 
 TEST_CASE("ride: nothing waits where commits are rare, or where nobody goes on stepping") {
   RidingBench bench;
-  SUBCASE("commits are rare") { bench.storage->promise_rides(false); }
+  SUBCASE("commits are rare") { bench.storage->let_ride(false); }
   SUBCASE("the relay is stepped by hand") { bench.relay->let_ride(false); }
   bench.put();
   bench.run();
@@ -69,7 +69,7 @@ TEST_CASE("ride: never more than max_unsettled wait for a commit") {
   bench.put_many(1);
   bench.run();
   CHECK(bench.relay->snapshot().unsettled == 1);
-  bench.storage->promise_rides(true);
+  bench.storage->let_ride(true);
   for (int round = 0; round < 50; ++round) {
     bench.put();
     bench.run();
@@ -115,7 +115,7 @@ TEST_CASE("ride: with settle_linger a commit in the meantime takes along what wa
   Options options;
   options.settle_linger = 1h;
   RidingBench bench{options};
-  bench.storage->promise_rides(false);
+  bench.storage->let_ride(false);
   for (int second = 0; second < 100; ++second) {
     bench.put();
     bench.run_for(1s);

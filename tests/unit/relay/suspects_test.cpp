@@ -300,3 +300,23 @@ TEST_CASE("crash: suspects are found again when looking at them fails") {
   bench.run_for(60s);
   CHECK(bench.under_way() == Rows{rows[0]});
 }
+
+TEST_CASE("crash: a claim that is lost before the suspects were looked at is taken again") {
+  Bench bench{quick()};
+  const std::int64_t row = bench.put();
+  bench.run();
+  bench.crash();
+  bench.run_for(1s);
+  REQUIRE(bench.under_way() == Rows{row});
+  bench.crash();
+  bool broken = true;
+  bench.storage->fail([&](StorageCall call) {
+    if (broken && call == StorageCall::claim) throw StorageError{"claim", "i/o error", "check the disk"};
+  });
+  bench.run_for(1s);
+  bench.storage->usurp();
+  broken = false;
+  bench.run_for(60s);
+  CHECK(bench.relay->snapshot().leading);
+  CHECK(bench.under_way() == Rows{row});
+}
