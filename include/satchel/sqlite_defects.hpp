@@ -21,6 +21,19 @@ struct SqliteDefect {
 /// of them is told to the observer when a file is opened (`Observer::notice`). Thread-safe.
 std::vector<SqliteDefect> sqlite_defects(int version = 0);
 
+/// A copy of SQLite in this process.
+struct SqliteCopy {
+  std::string file;     ///< the program or library that it is in; empty: not known
+  std::string version;  ///< "3.40.1"
+};
+
+/// The copies of SQLite in this process: the one that satchel uses, first, then the one of SQLiteCpp if that
+/// is another, then those of all libraries that are loaded and export it. One is as it should be. With more
+/// of them a file that two have open loses its locks, and then commits, as soon as one of them closes it;
+/// opening tells the observer. A copy that is hidden in a library which does not export it is not found.
+/// Takes a few microseconds for each library. Thread-safe.
+std::vector<SqliteCopy> sqlite_copies();
+
 }  // namespace satchel
 
 #pragma GCC visibility pop

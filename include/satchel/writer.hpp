@@ -34,8 +34,8 @@ struct WriterOptions {
   /// `Quota::exact` needs that one to count. What it drops is counted and announced at once, and told to the
   /// observer then, not after the commit.
   std::vector<TopicRule> topics{};
-  Quota quota{};
-  std::string announce_topic{};
+  Quota quota{};                 ///< likewise
+  std::string announce_topic{};  ///< likewise
 
   /// Where time comes from; nothing: `system_clock()`.
   std::shared_ptr<Clock> clock{};
@@ -66,12 +66,15 @@ struct WriterOptions {
 /// and `total_changes()` count its statements. One thread at a time, as the connection; destroy it before the
 /// connection is closed. In a forked child every call throws `UsageError`.
 ///
-/// Relay and application have to use the same copy of SQLite; two copies in one process lose locks.
+/// Relay and application have to use the same copy of SQLite; two copies in one process lose locks. A
+/// connection of another copy is refused where it can be told, see `sqlite_copies`.
 class Writer {
  public:
-  /// Throws `UsageError` when the file has no `satchel_` tables, is not in WAL mode, or is none (in memory);
-  /// `SchemaTooNew`, `InvalidOption`, `StorageError`. Writes nothing, unless told to with `create`.
+  /// Throws `UsageError` when the file has no `satchel_` tables, is not in WAL mode, is none (in memory),
+  /// or was opened by another copy of SQLite; `SchemaTooNew`, `InvalidOption`, `StorageError`. Writes
+  /// nothing, unless told to with `create`.
   explicit Writer(SQLite::Database& database, WriterOptions options = {});
+  /// The same on a connection of the C interface.
   explicit Writer(sqlite3* database, WriterOptions options = {});
   ~Writer();
   Writer(Writer&&) noexcept;

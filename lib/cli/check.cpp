@@ -93,6 +93,20 @@ void check_defects(Findings& findings) {
   }
 }
 
+/// Of this program alone: what the application has linked, its observer is told at open.
+void check_copies(Findings& findings) {
+  const std::vector<SqliteCopy> copies = sqlite_copies();
+  const SqliteCopy& used = copies.front();
+  const std::string found = fmt::format("{} in {}", used.version, visible(used.file));
+  if (copies.size() == 1) return findings.good("SQLite", found);
+  std::string others;
+  for (std::size_t index = 1; index < copies.size(); ++index)
+    others += fmt::format(", {} in {}", copies[index].version, visible(copies[index].file));
+  findings.warn(
+      "SQLite", fmt::format("{} copies in this program: {}{}", copies.size(), found, others),
+      "two that have the file open lose its locks: run satchel without the libraries that bring them");
+}
+
 void check(const CheckOptions& wanted, Context& context) {
   Findings findings{context};
   // Opening has looked at the file system, the hard links, the rights and the version of the format: what is
@@ -112,6 +126,7 @@ void check(const CheckOptions& wanted, Context& context) {
   }
   check_permissions(findings, report);
   check_room(findings, report);
+  check_copies(findings);
   check_defects(findings);
   if (report.relay.alive) {
     findings.good("relay",

@@ -9,6 +9,7 @@
 #include "store/errors.hpp"
 #include "store/place.hpp"
 #include "store/schema.hpp"
+#include "store/sqlite_copies.hpp"
 #include "store/store.hpp"
 
 #include <satchel/error.hpp>
@@ -98,6 +99,10 @@ bool Writer::State::in_transaction() const noexcept { return sqlite3_get_autocom
 // ---- what is checked ----
 
 void Writer::State::check_file() const {
+  if (store::opened_elsewhere(database)) {
+    throw UsageError{"make a writer", "the connection was opened by another copy of SQLite than satchel's",
+                     "link the program and satchel against one SQLite: with two, closing a file loses locks"};
+  }
   const char* path = sqlite3_db_filename(database, "main");
   if (path == nullptr || *path == '\0') {
     throw UsageError{"make a writer", "the connection has no file: it is in memory or temporary",
@@ -150,7 +155,7 @@ void Writer::State::examine() {
   in_use.emplace(relay_path);
   in_use->try_share(store::RelayByte::in_use);
   enqueuer_.emplace(store::Enqueuer::Desk{database, path, &options, file, &*in_use, true, true});
-  notices = store::notices_about(sqlite3_libversion_number());
+  notices = store::notices_about_sqlite();
   if (const std::string pages = ask("PRAGMA wal_autocheckpoint"); pages != "0") {
     notices.push_back(
         fmt::format("this connection checkpoints by itself every {} pages. The relay does that for all, and "

@@ -8,6 +8,7 @@
 #include "store/quota_meter.hpp"
 #include "store/reserve.hpp"
 #include "store/schema.hpp"
+#include "store/sqlite_copies.hpp"
 #include "store/store.hpp"
 #include "store/writer.hpp"
 
@@ -25,16 +26,6 @@ namespace {
 
 void tell(const Options& options, const std::string& text) {
   if (options.observer) options.observer->notice(text);
-}
-
-void give_notices(const Options& options) {
-  for (const std::string& text : notices_about(sqlite3_libversion_number())) tell(options, text);
-  if (SQLite::getLibVersionNumber() != sqlite3_libversion_number()) {
-    tell(options,
-         "two copies of SQLite are linked into this process. Closing a file through one drops the locks of "
-         "the other, which can "
-         "lose commits: link SQLiteCpp and satchel against the same SQLite.");
-  }
 }
 
 bool has_any_table(SQLite::Database& database) {
@@ -365,7 +356,7 @@ std::shared_ptr<Store> Store::open(const std::string& path, const Options& optio
       std::max(site.checkpoint_frames, static_cast<std::int64_t>(options.max_wal_bytes) / page);
   opening.writer->count_frames(site.file);
   take_up_log(opening.writer->handle(), *opening.relay_file, site.clock->boot_id(), *site.file);
-  give_notices(options);
+  for (const std::string& text : notices_about_sqlite()) tell(options, text);
   if (opening.salvaged) {
     tell(options, opening.salvaged->summary());
     if (options.observer) options.observer->salvaged(*opening.salvaged);

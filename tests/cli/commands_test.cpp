@@ -4,6 +4,8 @@
 #include "cli/program.hpp"
 #include "support/service_manager.hpp"
 
+#include <satchel/sqlite_defects.hpp>
+
 #include <doctest/doctest.h>
 
 #include <sys/stat.h>
@@ -234,6 +236,7 @@ TEST_CASE("cli: a sound file passes the check and needs no salvage") {
   CHECK(checked.code == 0);
   CHECK(has(checked.out, "sound, read from end to end"));
   CHECK(has(checked.out, "permissions for the owner alone"));
+  CHECK(has(checked.out, "SQLite      " + satchel::sqlite_copies().front().version + " in "));
   const Outcome salvaged = bench.run({"salvage", bench.file()});
   CHECK(salvaged.code == 0);
   CHECK(has(salvaged.out, "nothing was changed"));
