@@ -38,6 +38,7 @@ struct RecordedEvents {
 class Aggregate {
  public:
   Aggregate() = default;
+  /// A copy begins without events of its own.
   Aggregate(const Aggregate& /*other*/) {}
   // What this one recorded stays: it happened to this one. NOLINTNEXTLINE(bugprone-unhandled-self-assignment)
   Aggregate& operator=(const Aggregate& /*other*/) { return *this; }

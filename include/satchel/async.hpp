@@ -15,8 +15,8 @@ namespace satchel {
 
 /// What became of one message of `Outbox::enqueue_async`: it is committed, or `error` says why not.
 struct EnqueueResult {
-  MessageId id{};
-  std::exception_ptr error{};
+  MessageId id{};              ///< of the message; of none when there is an error
+  std::exception_ptr error{};  ///< what prevented it; null: it is committed
 
   /// The id; throws `error` when there is one.
   MessageId get() const;
@@ -45,6 +45,7 @@ class Answer;
 /// One thread at a time; waited for or awaited once.
 class Enqueued : public std::future<MessageId> {
  public:
+  /// Made by `Outbox::enqueue_async`.
   explicit Enqueued(std::shared_ptr<detail::Answer> answer);
 
   /// A coroutine that awaits it goes on where `executor` runs it, instead of on the committer thread (where
@@ -54,11 +55,14 @@ class Enqueued : public std::future<MessageId> {
 
   // ---- what co_await calls ----
 
+  /// True when the answer is there already.
   bool await_ready() const noexcept;
+  /// Goes on with the coroutine when the answer is there.
   template <class Handle>
   bool await_suspend(Handle coroutine) {
     return suspend([coroutine]() mutable { coroutine.resume(); });
   }
+  /// The id; throws what prevented the commit.
   MessageId await_resume();
 
  private:

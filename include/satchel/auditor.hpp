@@ -20,15 +20,15 @@ namespace satchel {
 
 /// Rows, or numbers of a sequence, from `first` to `last`, both included.
 struct AuditRange {
-  std::int64_t first = 0;
-  std::int64_t last = 0;
+  std::int64_t first = 0;  ///< the lowest
+  std::int64_t last = 0;   ///< the highest
   bool operator==(const AuditRange&) const = default;
 };
 
 /// Messages that were enqueued before one that has arrived, and that have not arrived themselves.
 struct AuditGap {
-  Identity identity{};
-  AuditRange range{};
+  Identity identity{};  ///< of whose messages
+  AuditRange range{};   ///< which of them
   bool operator==(const AuditGap&) const = default;
 };
 
@@ -36,14 +36,14 @@ struct AuditGap {
 struct Announcement {
   /// The messages of one topic that were dropped for one reason.
   struct Entry {
-    DropReason reason = DropReason::expired;
-    std::string topic{};
-    std::vector<AuditRange> rows{};
+    DropReason reason = DropReason::expired;  ///< why they were dropped
+    std::string topic{};                      ///< their topic; empty: several
+    std::vector<AuditRange> rows{};           ///< their row ids, ascending
     /// Of the routes with `RouteOptions::sequence` that these messages would have taken.
     std::vector<AuditRange> sequences{};
   };
-  Identity identity{};
-  std::vector<Entry> dropped{};
+  Identity identity{};           ///< of all rows below
+  std::vector<Entry> dropped{};  ///< one for each reason and topic
 
   /// Nothing when the payload is not an announcement.
   static std::optional<Announcement> parse(std::string_view payload);
@@ -71,6 +71,7 @@ struct AuditorOptions {
 /// Not for two threads at once.
 class Auditor {
  public:
+  /// What is known of a message that has arrived.
   enum class Arrival : std::uint8_t {
     first,      ///< not seen before
     duplicate,  ///< a copy of one that has arrived
@@ -79,11 +80,11 @@ class Auditor {
 
   /// Since it was made.
   struct Counts {
-    std::uint64_t first = 0;
-    std::uint64_t duplicates = 0;
-    std::uint64_t forgotten = 0;
-    std::uint64_t explained = 0;  ///< missing messages that announcements have accounted for
-    std::uint64_t lost = 0;       ///< messages given up
+    std::uint64_t first = 0;       ///< `Arrival::first`
+    std::uint64_t duplicates = 0;  ///< `Arrival::duplicate`
+    std::uint64_t forgotten = 0;   ///< `Arrival::forgotten`
+    std::uint64_t explained = 0;   ///< missing messages that announcements have accounted for
+    std::uint64_t lost = 0;        ///< messages given up
   };
 
   /// Throws `InvalidOption`.
@@ -110,6 +111,7 @@ class Auditor {
   /// What is missing now, by identity, in ascending order; the first `limit` gaps.
   std::vector<AuditGap> missing(std::size_t limit = 1000) const;
 
+  /// How much has arrived, and what became of the rest.
   const Counts& counts() const noexcept { return counts_; }
 
  private:

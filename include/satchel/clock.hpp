@@ -17,7 +17,7 @@ struct BootTimeTag {
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<BootTimeTag>;
-  static constexpr bool is_steady = true;
+  static constexpr bool is_steady = true;  ///< what a clock of the standard library says of itself
 };
 using BootTime = BootTimeTag::time_point;
 
@@ -26,8 +26,8 @@ using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
 /// What the wall clock shows, and whether it can be believed.
 struct WallReading {
-  WallTime time;
-  bool trusted;
+  WallTime time;  ///< what it shows
+  bool trusted;   ///< whether that can be believed
 };
 
 /// Port: where satchel gets the time from and how it waits. All methods may be called from any thread at

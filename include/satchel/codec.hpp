@@ -30,7 +30,7 @@ struct DecodeLimits {
 
 /// A JSON object with the struct's fields, as compact as it gets; read by any language.
 struct JsonCodec {
-  static constexpr std::string_view content_type = "application/json";
+  static constexpr std::string_view content_type = "application/json";  ///< of its messages
 
   /// Throws `InvalidMessage` for what JSON cannot say: NaN, infinity, text that is not UTF-8.
   template <class T>
@@ -55,8 +55,10 @@ struct JsonCodec {
 
 /// cereal's portable binary archive, little-endian: short and exact, for receivers with the same struct.
 struct BinaryCodec {
-  static constexpr std::string_view content_type = "application/x-cereal-portable-binary";
+  static constexpr std::string_view content_type =
+      "application/x-cereal-portable-binary";  ///< of its messages
 
+  /// All fields in the order in which `serialize` names them.
   template <class T>
   static std::string encode(const T& value) {
     std::ostringstream stream;
@@ -68,6 +70,7 @@ struct BinaryCodec {
     return std::move(stream).str();
   }
 
+  /// Throws `InvalidMessage` when the bytes are not exactly such a struct.
   template <class T>
   static T decode(std::string_view payload, const DecodeLimits& limits) {
     detail::BinaryInput archive{payload, limits.max_depth};

@@ -23,6 +23,7 @@ namespace satchel {
 /// never throws; may be used after the sink is gone.
 class Completion {
  public:
+  /// Answers the delivery.
   void operator()(Receipt receipt) const noexcept;
 
  private:
@@ -48,6 +49,7 @@ class CustomSink final : public Sink {
 
   /// Throws `InvalidOption`.
   CustomSink(Blocking function, CustomSinkOptions options);
+  /// For a function that answers later. Throws `InvalidOption`.
   CustomSink(Asynchronous function, CustomSinkOptions options);
   ~CustomSink() override;
   CustomSink(CustomSink&&) noexcept;

@@ -23,6 +23,7 @@ class Error : public std::runtime_error {
   const std::string& problem() const noexcept { return problem_; }
   /// What the caller or operator can do about it.
   const std::string& hint() const noexcept { return hint_; }
+  /// An SQLite extended result code or an errno; 0 where neither applies.
   int code() const noexcept { return code_; }
 
  private:

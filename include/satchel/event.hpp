@@ -65,7 +65,8 @@ concept ADomainEvent = Event<E> && std::same_as<typename E::event_kind, DomainEv
 
 /// Name and value of the headers that go with every integration event.
 inline constexpr const char* kEventNameHeader = "event-name";
-inline constexpr const char* kEventVersionHeader = "event-version";
+inline constexpr const char* kEventVersionHeader =
+    "event-version";  ///< of an event with a version: the name of the header that says it
 
 /// The message that an integration event becomes. Of the struct's static members it takes
 ///
@@ -194,6 +195,7 @@ auto publish_event(Target& target, const E& event) {
   }
 }
 
+/// Calls `handler` for every domain event of this type, see `Outbox::subscribe`.
 template <class E, class Handler>
 void subscribe_event(Outbox& outbox, Handler handler) {
   detail::check_event<E>();

@@ -51,6 +51,7 @@ class EventBus {
 /// outbox's own. The outbox has to outlive it.
 class OutboxEventBus final : public EventBus {
  public:
+  /// The outbox outlives the bus.
   explicit OutboxEventBus(Outbox& outbox) noexcept : outbox_{outbox} {}
 
   MessageId send(const Message& message) override { return outbox_.enqueue(message); }
@@ -72,9 +73,11 @@ class DirectEventBus final : public EventBus {
   /// How long `send` may take at most, connecting included.
   static constexpr std::chrono::milliseconds kTimeout{5000};
 
+  /// Takes over the sink; a publish waits for its receipt, `timeout` at most. Throws `InvalidOption`.
   explicit DirectEventBus(std::unique_ptr<Sink> sink, std::chrono::milliseconds timeout = kTimeout,
                           const Options& limits = {});
 
+  /// The same with a sink by value.
   template <std::derived_from<Sink> S>
   explicit DirectEventBus(S sink, std::chrono::milliseconds timeout = kTimeout, const Options& limits = {})
       : DirectEventBus{std::unique_ptr<Sink>{std::make_unique<S>(std::move(sink))}, timeout, limits} {}
@@ -100,6 +103,7 @@ class DirectEventBus final : public EventBus {
 /// outlive it.
 class EventPublisher {
  public:
+  /// The bus outlives it.
   explicit EventPublisher(EventBus& bus) noexcept : bus_{&bus} {}
 
   /// Hands an integration event to the bus and returns the id of its message, or a domain event to its

@@ -21,9 +21,9 @@ namespace satchel {
 
 /// A message that waits, as an operator wants to see it.
 struct PendingMessage {
-  MessageId id;
-  Message message;
-  std::optional<WallTime> created;
+  MessageId id;                     ///< its name for ever
+  Message message;                  ///< as it was enqueued
+  std::optional<WallTime> created;  ///< when it was enqueued, as far as known
   /// Since the enqueue, as far as the clocks are known; nothing for a plain INSERT and for one of an earlier
   /// boot whose wall clock was never trusted.
   std::optional<std::chrono::milliseconds> age;
@@ -33,8 +33,8 @@ struct PendingMessage {
   bool in_flight = false;
   /// Failed attempts so far, and what the first and the last of them ended with.
   int attempts = 0;
-  std::string first_error;
-  std::string last_error;
+  std::string first_error;  ///< of the first failed attempt
+  std::string last_error;   ///< of the last failed attempt
   /// Time until its next attempt; nothing: it does not wait for one.
   std::optional<std::chrono::milliseconds> next_attempt;
   /// Not empty: the row cannot be read as a message, and why.
@@ -45,7 +45,7 @@ struct PendingMessage {
 struct MessageQuery {
   /// Only rows with a greater row id.
   std::int64_t after = 0;
-  std::size_t limit = 100;
+  std::size_t limit = 100;  ///< messages to return at most
   /// An MQTT topic filter; empty: all.
   std::string topics{};
   /// Only those of this key; empty: all.
@@ -58,14 +58,14 @@ struct MessageQuery {
 
 /// So many messages have this in common.
 struct Tally {
-  std::string text;
-  std::uint64_t messages = 0;
+  std::string text;            ///< what they have in common
+  std::uint64_t messages = 0;  ///< how many
 };
 
 /// What the relay of a file said last about one of its sinks.
 struct SinkReport {
-  std::string sink;
-  SinkState state = SinkState::none;
+  std::string sink;                   ///< `Sink::name`
+  SinkState state = SinkState::none;  ///< how it was
   /// What is wrong with it, and what to do; empty when it is up.
   std::string problem;
   /// How long ago that was; nothing when it was before the last boot.
@@ -78,17 +78,17 @@ struct RelayReport {
   bool alive = false;
   /// The process that is, or was, the relay; 0: unknown.
   std::int64_t process = 0;
-  std::vector<SinkReport> sinks;
+  std::vector<SinkReport> sinks;  ///< in the order of `attach`
   /// What keeps it from working, and what to do; empty when nothing does.
   std::string failure;
   /// When something was written to `<file>-relay` last: about the time of the last commit or hand-over.
   std::optional<WallTime> active;
-  std::uint64_t in_flight = 0;
+  std::uint64_t in_flight = 0;  ///< messages with its sinks
 };
 
 /// A look at a file as a whole.
 struct FileReport {
-  std::string path;
+  std::string path;                    ///< absolute, without symbolic links
   std::int64_t schema = 0;             ///< version of its format
   std::int64_t schema_compatible = 0;  ///< the oldest version whose code can use it
   Identity identity{};                 ///< the one that new messages get
@@ -96,32 +96,32 @@ struct FileReport {
 
   /// As in `Status`.
   std::uint64_t pending = 0;
-  bool pending_is_bound = false;
+  bool pending_is_bound = false;  ///< so many at most, not exactly
   /// Of these, as long as there are no more than 100,000 of each.
   std::uint64_t urgent = 0;
-  std::uint64_t bulk = 0;
-  std::uint64_t delayed = 0;
-  std::uint64_t failing = 0;  ///< have failed before and will be tried again
-  std::uint64_t dead = 0;
-  std::int64_t newest_row = 0;
+  std::uint64_t bulk = 0;       ///< likewise
+  std::uint64_t delayed = 0;    ///< their `not_before` is not over
+  std::uint64_t failing = 0;    ///< have failed before and will be tried again
+  std::uint64_t dead = 0;       ///< dead letters
+  std::int64_t newest_row = 0;  ///< highest row id that was given
 
   /// The first that waits, without its payload.
   std::optional<PendingMessage> oldest;
   /// The most frequent last errors of messages that will be tried again, and of dead letters: at most 5, of
   /// the first 10,000 messages.
   std::vector<Tally> failures;
-  std::vector<Tally> deaths;
+  std::vector<Tally> deaths;  ///< likewise, of dead letters
   /// What happened rarely and is counted in the file.
   std::map<std::string, std::int64_t> counters;
-  std::vector<Dropped> dropped;
+  std::vector<Dropped> dropped;  ///< by reason and topic
 
-  std::uint64_t file_bytes = 0;
-  std::uint64_t wal_bytes = 0;
+  std::uint64_t file_bytes = 0;    ///< size of the database file
+  std::uint64_t wal_bytes = 0;     ///< size of the write-ahead log
   std::uint64_t free_bytes = 0;    ///< pages of the file that are not in use
   std::uint64_t device_bytes = 0;  ///< that this user could still write to the file system
   unsigned mode = 0;               ///< permission bits of the file
 
-  RelayReport relay;
+  RelayReport relay;  ///< what its relay is doing
 };
 
 /// A look into the file of an outbox from outside, beside whatever works on it. It writes nothing, makes no
@@ -137,6 +137,7 @@ class Inspector {
   Inspector(Inspector&&) noexcept;
   Inspector& operator=(Inspector&&) noexcept;
 
+  /// Reads what is worth knowing of the file, at a cost that does not grow with the backlog.
   FileReport report();
 
   /// Messages that wait, in the order of their row ids.
@@ -146,6 +147,7 @@ class Inspector {
 
   /// As `Outbox::dead_letters`.
   std::vector<DeadLetter> dead_letters(std::size_t limit = 100, std::int64_t after = 0);
+  /// One dead letter; nothing when there is none with this row id.
   std::optional<DeadLetter> dead_letter(std::int64_t row);
 
   /// Reads the whole file and looks for damage in its structure; empty: none was found.

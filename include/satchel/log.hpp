@@ -12,6 +12,7 @@
 
 namespace satchel {
 
+/// How much a line matters.
 enum class LogLevel : std::uint8_t {
   debug,    ///< every message that is delivered
   info,     ///< a sink is up, the relay leads, a failure is over

@@ -20,8 +20,8 @@ namespace satchel {
 /// characters. `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie` are dropped at enqueue:
 /// a credential has no place in a file. Names that begin with `satchel-` are the library's own.
 struct Header {
-  std::string name;
-  std::string value;
+  std::string name;   ///< a token, compared without regard to case
+  std::string value;  ///< at most `Options::max_header_bytes` with all others
   bool operator==(const Header&) const = default;
 };
 
@@ -44,7 +44,7 @@ struct Message {
   std::string key{};
   /// Media type of the payload, for example `application/json`. Empty: not sent.
   std::string content_type{};
-  std::vector<Header> headers{};
+  std::vector<Header> headers{};  ///< sent beside the payload; at most `Options::max_header_bytes`
   /// The message is dropped, and counted as expired, when it could not be delivered in this time. Time
   /// is counted on the boot clock; time that the device was switched off counts only when the wall clock is
   /// trusted. Unset: never.
@@ -69,9 +69,10 @@ using Identity = std::array<std::uint8_t, 16>;
 /// Names a message for ever and everywhere: every copy that reaches a receiver carries the same id, and no
 /// other message has it. Written `<32 hex digits>-<row>`.
 struct MessageId {
-  Identity identity{};
-  std::int64_t row = 0;
+  Identity identity{};   ///< of the range of rows
+  std::int64_t row = 0;  ///< of the message; 0: it was dropped at enqueue
 
+  /// `<32 hex digits>-<row>`, as receivers see it.
   std::string to_string() const;
   /// The reverse of `to_string`; nothing when the text is not an id.
   static std::optional<MessageId> parse(std::string_view text);

@@ -12,6 +12,7 @@
 
 namespace satchel {
 
+/// What a collector reads; to be sent with the content type beside it.
 enum class MetricsFormat : std::uint8_t {
   prometheus,   ///< `text/plain; version=0.0.4`
   openmetrics,  ///< `application/openmetrics-text; version=1.0.0`

@@ -69,6 +69,7 @@ class Observer {
 /// part of it.
 class PassingObserver : public Observer {
  public:
+  /// Tells `next` all that it is told; nothing: nobody.
   explicit PassingObserver(std::shared_ptr<Observer> next) noexcept : next_{std::move(next)} {}
 
   void delivered(const MessageId& id, int attempts) noexcept override;

@@ -107,6 +107,7 @@ class Outbox {
   /// option.
   void attach(std::unique_ptr<Sink> sink, RouteOptions route = {});
 
+  /// The same with a sink by value.
   template <std::derived_from<Sink> S>
   void attach(S sink, RouteOptions route = {}) {
     attach(std::unique_ptr<Sink>{std::make_unique<S>(std::move(sink))}, std::move(route));
@@ -142,6 +143,7 @@ class Outbox {
 
   // ---- inspect and repair ----
 
+  /// How it is now. Thread-safe; reads no more of a large backlog than of a small one.
   Status status() const;
 
   /// What this opening had to salvage from a damaged file; nothing when it was sound.

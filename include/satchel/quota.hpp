@@ -22,30 +22,34 @@ enum class WhenFull : std::uint8_t {
 struct Quota {
   /// Limits of one priority. Need `Quota::exact`.
   struct Share {
-    std::uint64_t messages = 0;  ///< 0: no limit of its own
-    std::uint64_t bytes = 0;     ///< the same
+    std::uint64_t messages = 0;  ///< that may wait; 0: no limit of its own
+    std::uint64_t bytes = 0;     ///< as `Quota::bytes` counts with `exact`; 0: no limit of its own
   };
 
   /// Messages that may wait; 0: no limit. Without `exact` the span of their ids counts, which is more when
   /// messages in the middle are gone already: an old one that cannot be delivered makes it fill up early.
+  /// Set it where receivers or memory limit how many are of use.
   std::uint64_t messages = 0;
   /// Bytes that may be used; 0: no limit. Without `exact` the pages of the file that are in use count, the
   /// application's own tables included; with it topic, payload, key, content type and headers of the
-  /// messages.
+  /// messages. Set it to the part of the storage that an outage may fill.
   std::uint64_t bytes = 0;
   /// Bytes of the file system to keep free for others; 0: none. Nothing is dropped for it, since that would
   /// not give anything back: beyond it the enqueue throws `QuotaExceeded`, or drops the new message with
-  /// `drop_newest` and `drop_lowest`.
+  /// `drop_newest` and `drop_lowest`. Set it where others need the file system.
   std::uint64_t keep_free = 0;
 
+  /// What happens at a limit. `drop_oldest` where the newest counts, `drop_newest` where the first cause
+  /// does, `drop_lowest` where priorities say it.
   WhenFull when_full = WhenFull::reject;
 
   /// Counts exactly, by priority, in a table that each transaction with messages and each recording of
-  /// outcomes updates: about one page more of each. Switching it on counts once what is there.
+  /// outcomes updates: about one page more of each. Switching it on counts once what is there. Set it where
+  /// limits have to be met closely, or a priority has its own.
   bool exact = false;
-  Share urgent{};
-  Share normal{};
-  Share bulk{};
+  Share urgent{};  ///< of urgent messages; no limit of their own by default
+  Share normal{};  ///< of normal ones; leave room for alarms by limiting these
+  Share bulk{};    ///< of bulk ones, likewise
 };
 
 }  // namespace satchel

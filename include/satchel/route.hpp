@@ -22,14 +22,16 @@ enum class Drain : std::uint8_t {
 
 /// Bytes that a route may send in a period.
 struct DataBudget {
+  /// After which the count begins anew.
   enum class Period : std::uint8_t { day, month };
   /// Topic, payload, key, content type and headers of what is handed to the sink, failed attempts included;
-  /// not the protocol's own. 0: no budget.
+  /// not the protocol's own. 0: no budget. Set it below what the contract of a metered link allows.
   std::uint64_t bytes = 0;
-  /// Of these, bytes that only urgent messages may use. At most `bytes`.
+  /// Of these, bytes that only urgent messages may use. At most `bytes`; 0: none. Set it where alarms have to
+  /// get through when the rest has used its part.
   std::uint64_t urgent_reserve = 0;
   /// By the wall clock, in UTC. While it is not trusted, a day is 24 hours and a month 30 days since the last
-  /// change that is known.
+  /// change that is known. The period of the contract, or a day, so that no one day can use a month's bytes.
   Period period = Period::month;
 };
 
@@ -40,34 +42,48 @@ struct QuietHours {
   std::chrono::minutes to{0};    ///< the same; before `from`: past midnight
 };
 
-/// One way out of an outbox: which messages take it, and how fast.
+/// One way out of an outbox: which messages take it, and how fast. Checked at `attach`, which throws
+/// `InvalidOption`.
 struct RouteOptions {
   /// For `Outbox::pause`, `Status` and what the file keeps about it; unique in an outbox, 1 to 64 letters,
-  /// digits, `-`, `_`. Empty: `route-1` and so on, in the order of `attach`.
+  /// digits, `-`, `_`. Empty: `route-1` and so on, in the order of `attach`. Set it with several routes, so
+  /// that what is kept stays with the route when their order changes.
   std::string name{};
   /// MQTT topic filters. A message takes the first route, in the order of `attach`, of which one matches.
-  /// Messages that no route takes stay pending.
+  /// Messages that no route takes stay pending. By default it takes all. At least one.
   std::vector<std::string> topics{"#"};
 
-  std::size_t window = 0;        ///< 0: `Options::window`; otherwise 1 to 65,535
-  std::size_t window_bytes = 0;  ///< 0: `Options::window_bytes`; otherwise 1 to 1 GiB
+  /// Deliveries that may be with this sink at once. 0: `Options::window`; otherwise 1 to 65,535. Set it where
+  /// routes have different round trips, or copies cost more on one.
+  std::size_t window = 0;
+  /// The same in bytes. 0: `Options::window_bytes`; otherwise 1 to 1 GiB. Less for a slow link.
+  std::size_t window_bytes = 0;
 
-  /// Most messages and bytes a second, on average; one second's worth may go at once. 0: no limit.
-  double messages_per_second = 0;  ///< 0, or 0.001 to 1,000,000
-  double bytes_per_second = 0;     ///< 0, or 1 to 1e10
+  /// Most messages a second, on average; one second's worth may go at once. 0: no limit; otherwise 0.001 to
+  /// 1,000,000. Set it below what the peer allows a client.
+  double messages_per_second = 0;
+  /// Most bytes a second, likewise, of what `DataBudget` counts. 0: no limit; otherwise 1 to 1e10. Set it
+  /// where others share the link.
+  double bytes_per_second = 0;
 
+  /// Bytes a day or month. None by default; set it for a metered link.
   DataBudget budget{};
-  std::vector<QuietHours> quiet{};  ///< at most 100
+  /// Times of day for urgent messages only. At most 100; none by default. For links that are needed or dear
+  /// then.
+  std::vector<QuietHours> quiet{};
 
+  /// The order after an outage. `newest_first` where a present value is worth more than history,
+  /// `interleaved` where both have to move.
   Drain drain = Drain::oldest_first;
 
   /// Numbers the messages of this route 1, 2, 3 ... at enqueue and sends the number along
   /// (`satchel-sequence`), so that its receiver, which does not see the ids of other routes, notices gaps.
   /// Costs about a page more for each transaction. Attach the route before the first enqueue; messages that
-  /// plain SQL inserts have no number.
+  /// plain SQL inserts have no number. Set it where the receiver sees one route of several.
   bool sequence = false;
 
-  /// The sink is used, but nothing is sent before `Outbox::resume`.
+  /// Begins paused: the sink is not connected, and nothing is sent, before `Outbox::resume`. Set it where the
+  /// application decides when the link may be used.
   bool paused = false;
 };
 

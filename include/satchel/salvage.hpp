@@ -20,8 +20,8 @@ enum class OnDamage : std::uint8_t {
 
 /// What was carried over of one table.
 struct SalvagedTable {
-  std::string name;
-  std::uint64_t rows = 0;
+  std::string name;        ///< as in the database
+  std::uint64_t rows = 0;  ///< that were carried over
   /// Every row could be read.
   bool whole = true;
   /// What went wrong; empty when nothing did.

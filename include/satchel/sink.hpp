@@ -29,12 +29,12 @@ enum class Verdict : std::uint8_t {
 struct Delivery {
   /// Names this hand-over; goes back in the receipt. A message that is sent again has a new one.
   std::uint64_t claim = 0;
-  MessageId id;
-  std::string topic;
-  std::string payload;
-  std::string key;
-  std::string content_type;
-  std::vector<Header> headers;
+  MessageId id;                 ///< the same for every copy
+  std::string topic;            ///< as in `Message`
+  std::string payload;          ///< as in `Message`
+  std::string key;              ///< as in `Message`; empty: none
+  std::string content_type;     ///< as in `Message`; empty: none
+  std::vector<Header> headers;  ///< as in `Message`
   /// When it was enqueued; nothing while the wall clock has not been trusted since then.
   std::optional<WallTime> created;
   /// What is left of `Message::expires_after`, always positive; nothing: it does not expire.
@@ -47,8 +47,8 @@ struct Delivery {
 
 /// What became of one delivery.
 struct Receipt {
-  std::uint64_t claim = 0;
-  Verdict verdict = Verdict::delivered;
+  std::uint64_t claim = 0;               ///< `Delivery::claim`
+  Verdict verdict = Verdict::delivered;  ///< how it ended
   /// With retry, down and blocked: not before this time has passed, when the peer asked for that. The relay
   /// caps it and uses its own backoff when it is zero.
   std::chrono::milliseconds after{0};
@@ -61,10 +61,10 @@ struct Receipt {
 
 /// Receipts in short form; the relay fills in `claim` where a sink answers for one message.
 Receipt delivered();
-Receipt retry(std::string reason, std::chrono::milliseconds after = {});
-Receipt reject(std::string reason);
-Receipt down(std::string reason, std::chrono::milliseconds after = {});
-Receipt blocked(std::string reason, std::chrono::milliseconds after = {});
+Receipt retry(std::string reason, std::chrono::milliseconds after = {});    ///< `Verdict::retry`
+Receipt reject(std::string reason);                                         ///< `Verdict::reject`
+Receipt down(std::string reason, std::chrono::milliseconds after = {});     ///< `Verdict::down`
+Receipt blocked(std::string reason, std::chrono::milliseconds after = {});  ///< `Verdict::blocked`
 
 /// How a sink talks back to the relay. Every method may be called from any thread, also from within a call of
 /// the relay into the sink; none blocks, none throws.

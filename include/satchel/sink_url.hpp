@@ -17,12 +17,12 @@ namespace satchel {
 /// A sink's address, taken apart: `scheme://user@host:port/path?name=value&...`. Percent-escapes are
 /// resolved.
 struct SinkUrl {
-  std::string scheme;
-  std::string user;
-  std::string host;
-  std::uint16_t port = 0;  ///< 0: not given
-  std::string path;        ///< with its leading slash; empty when not given
-  std::map<std::string, std::string> query;
+  std::string scheme;                        ///< in lower case: `mqtts`
+  std::string user;                          ///< decoded; empty: none
+  std::string host;                          ///< name or address, without brackets
+  std::uint16_t port = 0;                    ///< 0: not given
+  std::string path;                          ///< with its leading slash; empty when not given
+  std::map<std::string, std::string> query;  ///< decoded, by name
 
   /// Throws `InvalidOption`. A password in the URL is refused: URLs end up in logs and process lists.
   static SinkUrl parse(const std::string& text);

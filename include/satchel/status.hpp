@@ -17,6 +17,7 @@
 
 namespace satchel {
 
+/// How a sink is, as the relay sees it.
 enum class SinkState : std::uint8_t {
   none,        ///< no sink attached, or the relay is not running
   connecting,  ///< asked to become usable, no answer yet
@@ -27,29 +28,29 @@ enum class SinkState : std::uint8_t {
 
 /// A failure that stops the relay until its cause goes away.
 struct BackgroundFailure {
-  std::string problem;
-  std::string hint;
-  BootTime since;
+  std::string problem;  ///< what is wrong
+  std::string hint;     ///< what to do about it
+  BootTime since;       ///< when it began
 };
 
 /// A look at one route. Counters count since the relay was started.
 struct RouteStatus {
-  std::string name;
-  SinkState sink = SinkState::none;
+  std::string name;                  ///< as in `RouteOptions::name`
+  SinkState sink = SinkState::none;  ///< how its sink is
   /// Last trouble with the sink, empty once it is up again.
   std::string sink_problem;
   /// By `Outbox::pause` or `RouteOptions::paused`.
   bool paused = false;
   /// Nothing but urgent messages is sent, or nothing at all: because of a budget or of quiet hours.
   bool held_back = false;
-  std::uint64_t in_flight = 0;
-  std::uint64_t delivered = 0;
+  std::uint64_t in_flight = 0;  ///< messages with its sink
+  std::uint64_t delivered = 0;  ///< messages, also those whose receipts are not recorded yet
   /// Bytes that `DataBudget` counts in the current period; 0 without a budget.
   std::uint64_t budget_used = 0;
   /// Messages that wait and take this route. Exact while no more than 10,000 messages wait; with more of them
   /// it counts those of the oldest 10,000, a lower bound (`pending_is_bound`), unless the route takes all.
   std::uint64_t pending = 0;
-  bool pending_is_bound = false;
+  bool pending_is_bound = false;  ///< so many at least, not exactly
   /// What to do about `sink_problem`; empty with it.
   std::string sink_remedy;
 };
@@ -64,10 +65,10 @@ enum class DropReason : std::uint8_t {
 
 /// Messages that were dropped since the file was made.
 struct Dropped {
-  DropReason reason = DropReason::expired;
+  DropReason reason = DropReason::expired;  ///< why they were dropped
   /// Of the first 200 topics that something was dropped of; empty: all others together.
   std::string topic;
-  std::uint64_t messages = 0;
+  std::uint64_t messages = 0;  ///< how many
   /// Of these, such that may have been with a sink at the time, and may have arrived: the relay ran in
   /// another process, or had died.
   std::uint64_t unconfirmed = 0;
@@ -75,10 +76,10 @@ struct Dropped {
 
 /// The messages that were dropped since the file was made, of all topics, by the reasons of `DropReason`.
 struct DroppedByReason {
-  std::uint64_t expired = 0;
-  std::uint64_t quota = 0;
-  std::uint64_t coalesced = 0;
-  std::uint64_t discarded = 0;
+  std::uint64_t expired = 0;    ///< `DropReason::expired`
+  std::uint64_t quota = 0;      ///< `DropReason::quota`
+  std::uint64_t coalesced = 0;  ///< `DropReason::coalesced`
+  std::uint64_t discarded = 0;  ///< `DropReason::discarded`
 };
 
 /// What outboxes have written to the storage device, as far as they know. Counted are the pages that their
@@ -86,19 +87,19 @@ struct DroppedByReason {
 /// syncs of both; of all outboxes of this process on the file. Not counted are connections of the
 /// application's own (`Writer`), other processes, `<file>-relay`, and what file system and flash add.
 struct Wear {
-  std::uint64_t bytes = 0;
-  std::uint64_t syncs = 0;
+  std::uint64_t bytes = 0;  ///< written
+  std::uint64_t syncs = 0;  ///< fsync and its kin
   /// The time in which that was counted: since this object was opened.
   std::chrono::milliseconds over{0};
   /// At that rate in 24 hours; 0 during the first second.
   std::uint64_t bytes_per_day = 0;
-  std::uint64_t syncs_per_day = 0;
+  std::uint64_t syncs_per_day = 0;  ///< likewise
 };
 
 /// What is left of `Quota`; nothing where there is no such limit.
 struct QuotaLeft {
-  std::optional<std::uint64_t> messages;
-  std::optional<std::uint64_t> bytes;
+  std::optional<std::uint64_t> messages;  ///< that may still be enqueued
+  std::optional<std::uint64_t> bytes;     ///< likewise, as `Quota::bytes` counts them
 };
 
 /// A look at an outbox. Counters without another remark count since this object was opened. Taking one reads
@@ -108,13 +109,13 @@ struct Status {
   /// Messages committed and not yet recorded as delivered, dead or expired. Exact up to 100,000; above that
   /// the span of their ids, an upper bound (`pending_is_bound`), because counting would read them all.
   std::uint64_t pending = 0;
-  bool pending_is_bound = false;
-  std::uint64_t in_flight = 0;
+  bool pending_is_bound = false;  ///< so many at most, not exactly
+  std::uint64_t in_flight = 0;    ///< messages with a sink
   /// Received and not yet recorded.
   std::uint64_t unsettled = 0;
-  std::uint64_t delivered = 0;
-  std::uint64_t retried = 0;
-  std::uint64_t expired = 0;
+  std::uint64_t delivered = 0;  ///< messages
+  std::uint64_t retried = 0;    ///< failed attempts that were counted
+  std::uint64_t expired = 0;    ///< messages dropped because of `Message::expires_after`
   /// Messages that `enqueue_async` gave up because its queue was full (`AsyncFull::drop`).
   std::uint64_t async_dropped = 0;
   /// Dead letters in the file; more than 100,000 are not counted.
@@ -122,11 +123,11 @@ struct Status {
 
   /// This outbox is the relay of the file; otherwise it stands by or has not been started.
   bool leading = false;
-  bool running = false;
-  SinkState sink = SinkState::none;
+  bool running = false;              ///< the relay thread runs
+  SinkState sink = SinkState::none;  ///< the state of the first route whose sink is not up, or up
   /// Last trouble with the sink, empty once it is up again.
   std::string sink_problem;
-  std::optional<BackgroundFailure> failure;
+  std::optional<BackgroundFailure> failure;  ///< nothing while the relay can work
   /// In the order of `attach`. The sink's state above is the first route's that is not up, or up.
   std::vector<RouteStatus> routes;
   /// Highest row id enqueued in this file, dead and delivered ones included.
@@ -136,7 +137,7 @@ struct Status {
 
   /// Of the messages that wait, at most 100,000 of each are counted.
   std::uint64_t urgent = 0;
-  std::uint64_t bulk = 0;
+  std::uint64_t bulk = 0;     ///< counted likewise
   std::uint64_t delayed = 0;  ///< their `not_before` is not over
   std::uint64_t failing = 0;  ///< have failed before and will be tried again
   /// Since the oldest of them was enqueued, as far as the clocks are known; nothing when none waits, and for
@@ -147,21 +148,21 @@ struct Status {
 
   /// Became dead letters since the relay was started.
   std::uint64_t died = 0;
-  DroppedByReason dropped;
+  DroppedByReason dropped;  ///< since the file was made
   /// Topic, payload, key and headers of the messages that were delivered.
   std::uint64_t delivered_bytes = 0;
   /// Deliveries recorded in the last ten seconds, divided by ten.
   double messages_per_second = 0;
-  double bytes_per_second = 0;
+  double bytes_per_second = 0;  ///< likewise, of what `delivered_bytes` counts
 
   // ---- how it is ----
 
   /// What to do about `sink_problem`; empty with it.
   std::string sink_remedy;
-  Wear wear;
+  Wear wear;                       ///< what was written to the storage device
   std::uint64_t wal_bytes = 0;     ///< size of the write-ahead log, which is kept at what it once needed
   std::uint64_t device_bytes = 0;  ///< that this user could still write to the file system
-  QuotaLeft quota_left;
+  QuotaLeft quota_left;            ///< what `Quota` still allows
   /// How long ago the relay began its last round; nothing before the first. An idle relay makes none: see
   /// `round_overdue`.
   std::optional<std::chrono::milliseconds> heartbeat;
@@ -172,13 +173,14 @@ struct Status {
 
 /// A message that was given up, with its history.
 struct DeadLetter {
-  MessageId id;
-  Message message;
-  DeadReason reason = DeadReason::rejected;
-  int attempts = 0;
-  std::string first_error;
-  std::string last_error;
-  std::optional<WallTime> created;
+  MessageId id;                              ///< the one under which it was enqueued
+  Message message;                           ///< as it was enqueued
+  DeadReason reason = DeadReason::rejected;  ///< why it was given up
+  int attempts = 0;                          ///< failed attempts that were counted
+  std::string first_error;                   ///< what the first of them ended with
+  std::string last_error;                    ///< what the last of them ended with
+  std::optional<WallTime>
+      created;  ///< when it was enqueued; nothing while the wall clock has not been trusted since then
   /// When it was given up; nothing while the wall clock has not been trusted since then.
   std::optional<WallTime> died;
 };
@@ -186,9 +188,9 @@ struct DeadLetter {
 /// What somebody can do about a sink in this state; empty when there is nothing to do.
 std::string_view remedy_of(SinkState state) noexcept;
 
-std::string_view to_string(SinkState state) noexcept;
-std::string_view to_string(DeadReason reason) noexcept;
-std::string_view to_string(DropReason reason) noexcept;
+std::string_view to_string(SinkState state) noexcept;    ///< as in logs: `up`
+std::string_view to_string(DeadReason reason) noexcept;  ///< likewise: `rejected`
+std::string_view to_string(DropReason reason) noexcept;  ///< likewise: `quota`
 
 }  // namespace satchel
 

@@ -21,13 +21,13 @@ namespace satchel {
 
 /// A message as the relay reads it back.
 struct StoredMessage {
-  MessageId id;
-  std::string topic;
-  std::string payload;
-  std::string key;
-  std::string content_type;
-  std::vector<Header> headers;
-  std::optional<WallTime> created;
+  MessageId id;                     ///< its name for ever
+  std::string topic;                ///< as in `Message`
+  std::string payload;              ///< as in `Message`
+  std::string key;                  ///< as in `Message`
+  std::string content_type;         ///< as in `Message`
+  std::vector<Header> headers;      ///< as in `Message`
+  std::optional<WallTime> created;  ///< when it was enqueued, as far as known
   /// Time left until it expires, zero or less when it has; nothing: never.
   std::optional<std::chrono::milliseconds> remaining;
   /// Failed attempts so far.
@@ -38,7 +38,7 @@ struct StoredMessage {
   std::optional<BootTime> due;
   /// Time that counted towards `max_age` so far.
   std::chrono::milliseconds aged{0};
-  Priority priority = Priority::normal;
+  Priority priority = Priority::normal;  ///< as in `Message`
   /// Its own limits of attempts and age.
   std::optional<RetryPolicy> retry{};
   /// Its number on its route, see `RouteOptions::sequence`.
@@ -54,13 +54,13 @@ struct ClaimQuery {
   std::int64_t after = 0;
   /// Set: only rows with a lower row id, in descending order. Not together with `key` or `row`.
   std::optional<std::int64_t> before{};
-  std::optional<std::string> key{};
-  std::optional<std::int64_t> row{};
+  std::optional<std::string> key{};   ///< only messages of this key
+  std::optional<std::int64_t> row{};  ///< only this row
   /// Only messages of this priority; nothing: of any. Always set where `key` and `row` are not.
   std::optional<Priority> priority{};
   /// Leaves out the topics for which it says no; empty: takes all.
   std::function<bool(std::string_view topic)> accepts{};
-  std::size_t max_count = 100;
+  std::size_t max_count = 100;  ///< messages to return at most
   /// Stops after the message that reaches it, so that at least one is returned.
   std::size_t max_bytes = 1 << 20;
   /// Rows to look at, those included that are left out.
@@ -69,7 +69,7 @@ struct ClaimQuery {
 
 /// What was found.
 struct Claimed {
-  std::vector<StoredMessage> messages{};
+  std::vector<StoredMessage> messages{};  ///< in the order that was asked for
   /// The last row that was looked at: reading goes on behind it. Nothing: there is no more.
   std::optional<std::int64_t> last{};
 };
@@ -78,12 +78,12 @@ struct Claimed {
 struct Released {
   /// What is needed to hand the message over in its turn.
   struct Row {
-    std::int64_t row = 0;
-    std::string topic{};
-    std::string key{};
-    Priority priority = Priority::normal;
+    std::int64_t row = 0;                  ///< its row id
+    std::string topic{};                   ///< as in `Message`
+    std::string key{};                     ///< as in `Message`
+    Priority priority = Priority::normal;  ///< as in `Message`
   };
-  std::vector<Row> rows{};
+  std::vector<Row> rows{};  ///< in the order in which they became due
   /// The storage is occupied right now: nothing was released, and `on_change` is called when it is worth
   /// another call.
   bool occupied = false;
@@ -102,7 +102,7 @@ struct Recovery {
 
 /// The rows that are about to be handed to a sink or still are there, and those under suspicion from before.
 struct InFlight {
-  std::vector<std::int64_t> rows;
+  std::vector<std::int64_t> rows;  ///< their ids, ascending
   /// Highest row id of this hand-over.
   std::int64_t highest = 0;
   /// A row that is sent alone on purpose, to find out whether it ends the process; 0: none.
@@ -113,12 +113,12 @@ struct InFlight {
 
 /// A failed attempt to be recorded.
 struct Failure {
-  std::int64_t row = 0;
-  int attempts = 0;
-  bool suspect = false;
-  std::optional<BootTime> due;
-  std::chrono::milliseconds aged{0};
-  std::string error;
+  std::int64_t row = 0;               ///< of the message
+  int attempts = 0;                   ///< failed attempts, with this one
+  bool suspect = false;               ///< to be sent alone from now on
+  std::optional<BootTime> due;        ///< when it may be sent again
+  std::chrono::milliseconds aged{0};  ///< time that counts towards `max_age` so far
+  std::string error;                  ///< for people: what happened
 };
 
 /// Why a message left the pending set without being delivered. The values are part of the file format.
@@ -132,18 +132,18 @@ enum class DeadReason : std::uint8_t {
 
 /// A message to be moved to the dead letters.
 struct Death {
-  std::int64_t row = 0;
-  DeadReason reason = DeadReason::rejected;
-  int attempts = 0;
-  std::string error;
+  std::int64_t row = 0;                      ///< of the message
+  DeadReason reason = DeadReason::rejected;  ///< why it is given up
+  int attempts = 0;                          ///< failed attempts, with the last one
+  std::string error;                         ///< for people: what happened last
 };
 
 /// Outcomes to be recorded in one transaction.
 struct Settlement {
-  std::vector<std::int64_t> delivered;
-  std::vector<std::int64_t> expired;
-  std::vector<Failure> failures;
-  std::vector<Death> deaths;
+  std::vector<std::int64_t> delivered;  ///< rows to be deleted
+  std::vector<std::int64_t> expired;    ///< rows to be dropped and counted
+  std::vector<Failure> failures;        ///< rows that stay
+  std::vector<Death> deaths;            ///< rows to be moved to the dead letters
   /// Named values to be kept with the outcomes, for `Recovery::notes`. At most 1000 names are ever used.
   std::vector<std::pair<std::string, std::string>> notes{};
 

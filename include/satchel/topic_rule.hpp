@@ -16,13 +16,22 @@ namespace satchel {
 /// Defaults for the messages of some topics. What a message says itself goes first.
 struct TopicRule {
   /// An MQTT topic filter (MQTT 5.0 section 4.7): `+` stands for one level, `#` at the end for all the rest.
+  /// Not empty.
   std::string filter{};
+  /// For messages without `Message::priority`. Nothing: normal. Set it for alarms, and for logs that can
+  /// wait.
   std::optional<Priority> priority{};
+  /// For messages without `Message::not_before`. Nothing: none is delayed. Set it for what should wait for a
+  /// later value of its key to take its place.
   std::optional<std::chrono::milliseconds> not_before{};
+  /// For messages without `Message::expires_after`. Nothing: none expires. Set it for readings that are
+  /// worthless later.
   std::optional<std::chrono::milliseconds> expires_after{};
-  /// Concerns those messages of the topics that have a key.
+  /// Whether a message takes the place of those of its key that wait. Concerns those messages of the topics
+  /// that have a key. Nothing: it does not. Set it where only the last value counts.
   std::optional<bool> coalesce{};
-  /// Holds for messages that were enqueued before as well.
+  /// Limits of attempts and their backoff. Holds for messages that were enqueued before as well. What it
+  /// leaves out is that of `Options`. Set it for topics that are worth more or fewer attempts.
   RetryPolicy retry{};
 };
 

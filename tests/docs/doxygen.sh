@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # doxygen.sh SOURCE BUILD [OUTPUT]: the reference of the public headers is made without a warning, and every public type
-# says what it is. Members whose name and type say all need no comment. With OUTPUT the pages are kept there.
+# and member says what it is. With OUTPUT the pages are kept there.
 set -euo pipefail
 
 source=$1 build=$2
@@ -17,8 +17,10 @@ make_reference() {
     echo "STRIP_FROM_PATH = \"$1\" \"$build/include\""
     echo "OUTPUT_DIRECTORY = \"${2:-$work}\""
   } | doxygen - 2>&1 | grep -E 'warning:|error:' |
-    # These say themselves what they are.
-    grep -vE 'warning: Member .* is not documented|Member .* of file .* is not documented' || true
+    # What the language says itself: moves, assignments, comparisons, other names of types. The C header says of its
+    # members that they are as in the C++ one. What checks a port, or stands in for one, is described as a whole.
+    grep -vE 'Member (operator=|[A-Za-z]+\([A-Za-z]+ &&|[A-Za-z_]+ \(typedef\)).* is not documented' |
+    grep -vE '(satchel\.h|testing/[a-z_]+\.hpp):[0-9]+: warning: Member .* is not documented' || true
 }
 
 warnings=$(make_reference "$source/include" "${3:-}")
@@ -28,7 +30,7 @@ if [[ -n $warnings ]]; then
 fi
 grep -q 'What the application wants delivered' "$work/html/structsatchel_1_1Message.html" 2>/dev/null || [[ -n ${3:-} ]]
 
-# The check itself: a type without a comment, a reference to what is not there, a command that does not exist.
+# The check itself: a type or a member without a comment, a reference to what is not there, a command that does not exist.
 cp -r "$source/include" "$work/broken"
 cat >>"$work/broken/satchel/message.hpp" <<'TEXT'
 namespace satchel {
@@ -42,7 +44,7 @@ void given();
 }  // namespace satchel
 TEXT
 warnings=$(make_reference "$work/broken")
-for expected in 'Unsaid is not documented' 'nothing_of_this_name' 'returnz'; do
+for expected in 'Unsaid is not documented' 'Member member (variable) of struct satchel::Unsaid' 'nothing_of_this_name' 'returnz'; do
   if ! grep -qF "$expected" <<<"$warnings"; then
     echo "not found by the check: $expected" >&2
     exit 1
