@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <satchel/metrics.hpp>
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -47,7 +49,8 @@ class Page {
     family(open_ ? name : name + "_total", name + "_total", "counter", help);
   }
 
-  void sample(std::uint64_t value, const Labels& more = {}) {
+  template <class Value>
+  void sample(Value value, const Labels& more = {}) {
     text_ += sample_;
     std::string_view before = "{";
     for (const Labels* labels : {&labels_, &more}) {
@@ -58,7 +61,7 @@ class Page {
       }
     }
     if (before == ",") text_ += '}';
-    text_ += ' ' + std::to_string(value) + '\n';
+    text_ += fmt::format(" {}\n", value);
   }
 
   std::string done() {
@@ -102,6 +105,10 @@ void add_routes(Page& page, const std::vector<RouteStatus>& routes) {
   each([](const RouteStatus& route) { return route.paused ? std::uint64_t{1} : std::uint64_t{0}; });
   page.gauge("route_held_back", "1 while a budget or quiet hours hold messages back");
   each([](const RouteStatus& route) { return route.held_back ? std::uint64_t{1} : std::uint64_t{0}; });
+  page.gauge("route_pending", "Messages that wait and take the route");
+  each([](const RouteStatus& route) { return route.pending; });
+  page.gauge("route_pending_is_bound", "1 when so many at least wait for the route");
+  each([](const RouteStatus& route) { return route.pending_is_bound ? std::uint64_t{1} : std::uint64_t{0}; });
   page.gauge("route_in_flight", "Messages with the route's sink");
   each([](const RouteStatus& route) { return route.in_flight; });
   page.gauge("route_budget_used_bytes", "Bytes that count in the current period of the budget");
@@ -114,10 +121,35 @@ void add_routes(Page& page, const std::vector<RouteStatus>& routes) {
 
 namespace {
 
-void add_state(Page& page, const Status& status) {
-  page.gauge("pending_by_priority", "Of the messages that wait, at most 100000 of each");
+void add_priorities(Page& page, const Status& status) {
+  page.gauge("pending_by_priority",
+             "Of the messages that wait, at most 100000 urgent and bulk ones each; the rest");
+  const std::uint64_t others = status.urgent + status.bulk;
   page.sample(status.urgent, {{"priority", "urgent"}});
+  page.sample(status.pending - std::min(status.pending, others), {{"priority", "normal"}});
   page.sample(status.bulk, {{"priority", "bulk"}});
+}
+
+void add_rates(Page& page, const Status& status) {
+  page.gauge("delivered_per_second", "Messages delivered, on average of the last ten seconds");
+  page.sample(status.messages_per_second);
+  page.gauge("delivered_bytes_per_second", "The same in bytes");
+  page.sample(status.bytes_per_second);
+  page.gauge("written_bytes_per_day", "Written to the storage device in a day at the rate so far");
+  page.sample(status.wear.bytes_per_day);
+  page.gauge("syncs_per_day", "Syncs of the storage device in a day at the rate so far");
+  page.sample(status.wear.syncs_per_day);
+  if (status.quota_left.messages) {
+    page.gauge("quota_left_messages", "Messages that may still be enqueued");
+    page.sample(*status.quota_left.messages);
+  }
+  if (status.quota_left.bytes) {
+    page.gauge("quota_left_bytes", "Bytes that may still be enqueued");
+    page.sample(*status.quota_left.bytes);
+  }
+}
+
+void add_state(Page& page, const Status& status) {
   page.counter("dropped", "Messages dropped since the file was made");
   page.sample(status.dropped.expired, {{"reason", "expired"}});
   page.sample(status.dropped.quota, {{"reason", "quota"}});
@@ -182,6 +214,8 @@ std::string metrics_text(const Status& status, MetricsFormat format, const Label
     page.counter(number.name, number.help);
     page.sample(number.value);
   }
+  add_priorities(page, status);
+  add_rates(page, status);
   add_state(page, status);
   if (!status.routes.empty()) add_routes(page, status.routes);
   return page.done();

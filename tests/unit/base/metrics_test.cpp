@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <regex>
+#include <set>
 #include <sstream>
 
 using satchel::metrics_text;
@@ -79,6 +81,71 @@ TEST_CASE("metrics: every family is described once, right before its samples") {
     }
     CHECK_MESSAGE(line.starts_with(family), line);
   }
+}
+
+TEST_CASE("metrics: every line keeps the rules of OpenMetrics") {
+  Status status;
+  status.oldest_age = status.heartbeat = std::chrono::milliseconds{1};
+  status.quota_left = {1, 2};
+  status.messages_per_second = 1.25;
+  status.routes.resize(2);
+  status.routes.front().name = "first";
+  status.routes.back().name = "second";
+  const std::string text = metrics_text(status, MetricsFormat::openmetrics, {{"device", "unit 7"}});
+  const std::regex described{"# (HELP|TYPE) (satchel_[a-z_]+) (.+)"};
+  const std::regex sampled{R"((satchel_[a-z_]+)\{(device="unit 7"(,[a-z]+="[^"\\]*")*)\} [0-9]+(\.[0-9]+)?)"};
+  std::set<std::string> seen;
+  std::string family;
+  std::string type;
+  std::istringstream lines{text};
+  std::string line;
+  std::smatch part;
+  while (std::getline(lines, line) && line != "# EOF") {
+    CAPTURE(line);
+    if (std::regex_match(line, part, described)) {
+      if (part[1] == "HELP") CHECK(seen.insert(family = part[2]).second);
+      if (part[1] == "TYPE") type = part[3];
+      CHECK(part[2] == family);
+      CHECK_FALSE(family.ends_with("_total"));
+      continue;
+    }
+    REQUIRE(std::regex_match(line, part, sampled));
+    CHECK(part[1] == (type == "counter" ? family + "_total" : family));
+    // No two samples have one name and the same labels.
+    CHECK(seen.insert(part[1].str() + part[2].str()).second);
+  }
+  CHECK(line == "# EOF");
+  CHECK_FALSE(std::getline(lines, line));
+  CHECK(seen.size() > 60);
+}
+
+TEST_CASE("metrics: rates, quota, routes and each priority have their samples") {
+  Status status;
+  status.pending = 10;
+  status.urgent = 3;
+  status.bulk = 2;
+  status.messages_per_second = 1.25;
+  status.bytes_per_second = 125;
+  status.wear.bytes_per_day = 745'000'000;
+  status.wear.syncs_per_day = 17;
+  status.quota_left.messages = 90;
+  status.routes.resize(1);
+  status.routes.front().name = "bulk";
+  status.routes.front().pending = 4;
+  status.routes.front().pending_is_bound = true;
+  const std::string text = metrics_text(status);
+  CHECK(has_line(text, R"(satchel_pending_by_priority{priority="normal"} 5)"));
+  CHECK(has_line(text, "satchel_delivered_per_second 1.25"));
+  CHECK(has_line(text, "satchel_delivered_bytes_per_second 125"));
+  CHECK(has_line(text, "satchel_written_bytes_per_day 745000000"));
+  CHECK(has_line(text, "satchel_syncs_per_day 17"));
+  CHECK(has_line(text, "satchel_quota_left_messages 90"));
+  CHECK(text.find("quota_left_bytes") == std::string::npos);
+  CHECK(has_line(text, R"(satchel_route_pending{route="bulk"} 4)"));
+  CHECK(has_line(text, R"(satchel_route_pending_is_bound{route="bulk"} 1)"));
+  // Counted at different moments: never below nothing.
+  status.urgent = 11;
+  CHECK(has_line(metrics_text(status), R"(satchel_pending_by_priority{priority="normal"} 0)"));
 }
 
 TEST_CASE("metrics: ages, wear and what was dropped have their samples") {
