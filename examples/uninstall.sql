@@ -11,6 +11,7 @@ DROP TABLE IF EXISTS satchel_message;
 DROP TABLE IF EXISTS satchel_attempt;
 DROP TABLE IF EXISTS satchel_dead;
 DROP TABLE IF EXISTS satchel_dropped;
+DROP TABLE IF EXISTS satchel_quota;
 DROP TABLE IF EXISTS satchel_counter;
 DROP TABLE IF EXISTS satchel_boot;
 DROP TABLE IF EXISTS satchel_identity;

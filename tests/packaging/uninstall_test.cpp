@@ -64,7 +64,9 @@ TEST_CASE("uninstall: takes away what satchel has made and leaves everything els
   make_application(device.database);
   const std::vector<std::string> before = contents(device.database);
   {
-    satchel::Outbox outbox{device.path};
+    satchel::Options options;
+    options.quota.exact = true;
+    satchel::Outbox outbox{device.path, options};
     outbox.enqueue({.topic = "plain", .payload = "pending"});
     outbox.enqueue({.topic = "plain", .payload = "keyed", .key = "k"});
   }
