@@ -8,6 +8,7 @@
 #include "support/temp_dir.hpp"
 
 #include <satchel/outbox.hpp>
+#include <satchel/testing/manual_clock.hpp>
 
 #include <doctest/doctest.h>
 
@@ -54,6 +55,27 @@ std::map<std::string, std::string> definitions(SQLite::Database& database) {
   SQLite::Statement rows{database, "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"};
   while (rows.executeStep()) all[rows.getColumn(0).getString()] = rows.getColumn(1).getString();
   return all;
+}
+
+/// Messages and bytes of each priority: as the triggers have counted them, and as they are.
+Texts counts(SQLite::Database& database, const std::string& query) {
+  Texts all;
+  SQLite::Statement rows{database, query};
+  while (rows.executeStep()) {
+    all.push_back(rows.getColumn(0).getString() + ": " + rows.getColumn(1).getString() + ", " +
+                  rows.getColumn(2).getString());
+  }
+  return all;
+}
+Texts kept_counts(SQLite::Database& database) {
+  return counts(database,
+                "SELECT priority, messages, bytes FROM satchel_quota WHERE messages > 0 ORDER BY 1");
+}
+Texts true_counts(SQLite::Database& database) {
+  return counts(
+      database,
+      "SELECT coalesce(priority, 0) AS class, count(*), sum(length(topic) + length(payload)"
+      " + coalesce(length(key), 0)) FROM satchel_message WHERE topic <> '' GROUP BY class ORDER BY 1");
 }
 
 /// One message of each kind that only a newer library knows, as it would be found in the file.
@@ -161,6 +183,74 @@ TEST_CASE("rollback: a file that goes from slot to slot loses nothing and repeat
     for (std::string& payload : deliver_all(outbox)) arrived.push_back(std::move(payload));
   }
   CHECK(sorted(arrived) == sorted(sent));
+}
+
+TEST_CASE("rollback: version 1 keeps the counts of Quota::exact right, of which it does not know") {
+  const File file;
+  satchel::Options options = today();
+  options.quota.exact = true;
+  options.quota.messages = 100;
+  {
+    satchel::Outbox outbox{file.path, options};
+    for (const char* text : {"first", "second", "third"})
+      outbox.enqueue({.topic = "plain", .payload = text, .key = "k"});
+    outbox.enqueue({.topic = "alarm", .payload = "urgent", .priority = satchel::Priority::urgent});
+    outbox.enqueue({.topic = "log", .payload = "bulk", .priority = satchel::Priority::bulk});
+  }
+  {
+    version_1::Library old{file.path};
+    CHECK(kept_counts(old.database()) == Texts{"0: 3, 34", "1: 1, 11", "2: 1, 7"});
+    old.deliver(1);
+    old.fail(2, "not today");
+    old.bury(2, "never");
+    old.enqueue("plain", "of the old one");
+    // The newest row goes and leaves a tombstone, which a replay turns into a message again.
+    const std::int64_t newest = old.enqueue("plain", "dead and back", "k");
+    old.bury(newest, "never");
+    CHECK(kept_counts(old.database()) == true_counts(old.database()));
+    old.replay(newest);
+    old.replay(2);
+    old.deliver(4);
+    CHECK(kept_counts(old.database()) == true_counts(old.database()));
+  }
+  satchel::Outbox outbox{file.path, options};
+  CHECK(outbox.status().pending == 5);
+  CHECK(outbox.status().quota_left.messages == 95U);
+  CHECK(sorted(deliver_all(outbox)) == Texts{"bulk", "dead and back", "of the old one", "second", "third"});
+  CHECK(outbox.status().quota_left.messages == 100U);
+}
+
+TEST_CASE("rollback: what version 1 has delivered of a file with max_free_bytes is given back afterwards") {
+  const File file;
+  const auto clock = std::make_shared<satchel::testing::ManualClock>();
+  satchel::Options options = today();
+  options.clock = clock;
+  options.max_free_bytes = 64U << 10U;
+  {
+    satchel::Outbox outbox{file.path, options};
+    auto tx = outbox.begin();
+    for (int i = 0; i < 500; ++i) tx.enqueue({.topic = "plain", .payload = std::string(1000, 'x')});
+    tx.commit();
+  }
+  version_1::Library old{file.path};
+  const auto number = [&old](const char* pragma) { return old.database().execAndGet(pragma).getInt(); };
+  for (const version_1::Row& row : old.claim()) old.deliver(row.id);
+  old.enqueue("plain", "of the old one");
+  const int full = number("PRAGMA page_count");
+  CHECK(full > 100);
+  CHECK(number("PRAGMA freelist_count") > 100);
+
+  satchel::Outbox outbox{file.path, options};
+  CHECK(deliver_all(outbox) == Texts{"of the old one"});
+  const auto too_much = [&] { return number("PRAGMA freelist_count") * 4096 > 64 << 10; };
+  for (int round = 0; round < 1000 && too_much(); ++round) {
+    clock->advance(std::chrono::milliseconds{250});
+    outbox.run_once();
+  }
+  CHECK(number("PRAGMA page_count") <= full / 2);
+  CHECK_FALSE(too_much());
+  CHECK(number("PRAGMA auto_vacuum") == 2);
+  CHECK(old.database().execAndGet("PRAGMA integrity_check").getString() == "ok");
 }
 
 TEST_CASE("rollback: version 1 refuses a file that says it is too new, and changes nothing") {
