@@ -12,12 +12,20 @@ trap 'rm -rf "$work"' EXIT
 
 install_build "$build"
 by_pkg_config "$@"
+# Only typed events need type information in the program.
+by_pkg_config "$@" -fno-rtti
 
 # So does one without exceptions and type information, over the C interface.
 read -r -a flags <<<"$(pkg-config --cflags --libs satchel)"
 "$@" -std=c++20 -fno-exceptions -fno-rtti -Wall -Wextra -Wpedantic -Werror "$source/tests/consumer/bare.cpp" "${flags[@]}" \
   -o "$work/bare"
 "$work/bare" "$work/bare.db" | grep -x 'pending = 1'
+
+# And one in C, whose compiler never sees a header of C++.
+read -r -a c_flags <<<"$(pkg-config --cflags satchel)"
+cc -std=c99 -Wall -Wextra -Wpedantic -Werror "${c_flags[@]}" -c "$source/tests/consumer/bare.c" -o "$work/bare_c.o"
+"$@" "$work/bare_c.o" "${flags[@]}" -o "$work/bare_c"
+"$work/bare_c" "$work/bare_c.db" | grep -x 'pending = 1'
 
 # Every header of the source tree was installed, but those of sinks that were not built.
 cd "$source/include"
