@@ -41,6 +41,23 @@ check() {
   done < <(options_of "$@")
 }
 
+# The page names the version, and each parameter of a sink's URL as the library lists them.
+version=$("$program" --version)
+grep -qF "\"$version\"" <<<"$page" || { echo "manual page: not of $version"; wrong=1; }
+file=$(mktemp -d)/device.db
+trap 'rm -rf "${file%/*}"' EXIT
+"$program" send "$file" topic payload --create >/dev/null
+parameters=0
+for scheme in mqtt http; do
+  # A sink that was not built says so, and lists nothing.
+  for name in $("$program" relay "$file" --sink "$scheme://localhost?nothing=1" 2>&1 |
+    sed -nE "/parameter 'nothing'/{ n; s/.*known are //p }" | tr -d ','); do
+    parameters=$((parameters + 1))
+    grep -qE "^\.IR? $name( |\$)" <<<"$page" || { echo "manual page: no parameter $name of $scheme"; wrong=1; }
+  done
+done
+echo "$parameters parameters"
+
 count=0
 for command in $(commands_of); do
   count=$((count + 1))
