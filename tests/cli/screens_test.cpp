@@ -3,6 +3,8 @@
 // What a person sees on a terminal of 80 columns and 24 rows.
 #include "cli/terminal.hpp"
 
+#include <satchel/features.hpp>
+
 #include <doctest/doctest.h>
 
 #include <sstream>
@@ -56,7 +58,8 @@ TEST_CASE(
   CHECK_FALSE(has(plain.written(), "\x1b[1;31m"));
 }
 
-TEST_CASE("cli on a terminal: the relay shows a bar, the count and what is left") {
+TEST_CASE("cli on a terminal: the relay shows a bar, the count and what is left" *
+          doctest::skip(SATCHEL_HAVE_MQTT == 0)) {
   const Bench bench;
   for (int number = 0; number < 3; ++number) bench.send("plant/x", "x");
   // Nobody listens on port 9.

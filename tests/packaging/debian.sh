@@ -41,6 +41,10 @@ fi
 root=$work/root
 for package in "${packages[@]}"; do dpkg-deb -x "$package" "$root"; done
 [[ -x $root/usr/bin/satchel ]]
+installed=$(dpkg-deb -c "$work"/satchel_*.deb)
+for page in man/man1/satchel.1.gz bash-completion/completions/satchel zsh/site-functions/_satchel; do
+  grep -q "/usr/share/$page\$" <<<"$installed" || { echo "the program's package has no $page" >&2 && exit 1; }
+done
 pc=$(find "$root" -name satchel.pc)
 export LD_LIBRARY_PATH=${pc%/pkgconfig/*}
 read -r -a flags <<<"$(PKG_CONFIG_PATH=${pc%/*} pkg-config --define-variable=prefix="$root/usr" --cflags --libs satchel)"

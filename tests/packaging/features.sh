@@ -93,8 +93,13 @@ build no-tests -Dtests=disabled -Dexamples=enabled
 [[ $(programs no-tests tests) -eq 0 && $(programs no-tests examples) -gt 0 ]] || { say "no-tests: tests, or no examples" && exit 1; }
 if [[ $has_cli -gt 0 ]]; then
   [[ -x $work/no-tests/prefix/bin/satchel ]] || { say "no-tests: the program is missing" && exit 1; }
-  build no-cli -Dcli=disabled -Dtests=disabled -Dexamples=disabled
+  build no-cli -Dcli=disabled -Dtests=disabled -Dexamples=enabled
   [[ ! -e $work/no-cli/prefix/bin/satchel ]] || { say "no-cli: there is the program" && exit 1; }
+  [[ -z $(find "$work/no-cli/prefix" -name '*satchel.1*' -o -name _satchel) ]] || { say "no-cli: its pages are there" && exit 1; }
+  [[ $(programs no-cli examples) -gt 0 ]] || { say "no-cli: the examples are missing" && exit 1; }
+  build no-examples -Dcli=enabled -Dtests=disabled -Dexamples=disabled
+  [[ $(programs no-examples examples) -eq 0 ]] || { say "no-examples: there are examples" && exit 1; }
+  [[ -x $work/no-examples/prefix/bin/satchel ]] || { say "no-examples: the program is missing" && exit 1; }
 fi
 
 # The tests of what is left build and pass without the sinks, one by one and both.
@@ -103,6 +108,6 @@ for sinks in '-Dmqtt=disabled -Dhttp=enabled' '-Dmqtt=enabled -Dhttp=disabled' '
   read -r -a options <<<"$sinks"
   build "$name" -Dtests=enabled -Dexamples=disabled "${options[@]}"
   [[ $(programs "$name" examples) -eq 0 ]] || { say "$name: there are examples" && exit 1; }
-  meson test -C "$work/build-$name" --no-rebuild --suite unit >"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2 && exit 1; }
+  meson test -C "$work/build-$name" --no-rebuild --suite unit --suite cli >"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2 && exit 1; }
   rm -rf "${work:?}/$name" "$work/build-$name"
 done
