@@ -45,8 +45,7 @@ class Copies {
     if (std::find(seen_.begin(), seen_.end(), version) != seen_.end()) return;
     seen_.push_back(version);
     Dl_info place{};
-    const bool known = ::dladdr(version, &place) != 0 && place.dli_fname != nullptr;
-    found.push_back({known ? place.dli_fname : "", version});
+    found.push_back({::dladdr(version, &place) != 0 ? place.dli_fname : "", version});
   }
 
   std::vector<SqliteCopy> found;

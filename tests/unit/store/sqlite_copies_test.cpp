@@ -41,6 +41,13 @@ TEST_CASE("copies: the SQLite in use is found, once, however many libraries use 
   CHECK_FALSE(told(file, "copies of SQLite"));
 }
 
+TEST_CASE("copies: each is told with its version and where it is, as far as that is known") {
+  const std::string text = satchel::store::notice_about({{"/lib/one.so", "3.40.1"}, {"", "3.51.3"}});
+  CHECK(text.find(
+            "2 copies of SQLite are in this process: 3.40.1 in /lib/one.so, 3.51.3 in an unknown place.") ==
+        0);
+}
+
 TEST_CASE("copies: another one in a library is told at open, for as long as that is loaded") {
   std::unique_ptr<void, Unload> library{::dlopen(second_path().c_str(), RTLD_NOW | RTLD_LOCAL)};
   REQUIRE(library);

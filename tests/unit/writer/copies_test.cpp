@@ -34,6 +34,23 @@ bool can_be_loaded_twice() {
 
 }  // namespace
 
+TEST_CASE("writer: a connection over another VFS of the same SQLite is taken") {
+  const support::TempDir directory;
+  const std::string path = directory.path() + "/device.db";
+  { const satchel::Outbox making{path}; }
+  sqlite3_vfs other = *sqlite3_vfs_find(nullptr);
+  other.zName = "other";
+  REQUIRE(sqlite3_vfs_register(&other, 0) == SQLITE_OK);
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READWRITE, "other") == SQLITE_OK);
+  {
+    satchel::Writer writer{database};
+    CHECK(writer.enqueue({.topic = "plain", .payload = "text"}).row == 1);
+  }
+  sqlite3_close(database);
+  sqlite3_vfs_unregister(&other);
+}
+
 TEST_CASE("writer: a connection of another copy of SQLite is refused, and one of the same is not" *
           doctest::skip(!can_be_loaded_twice())) {
   const support::TempDir directory;
