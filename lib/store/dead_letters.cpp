@@ -40,6 +40,10 @@ bool revive(SQLite::Database& database, std::int64_t row) {
         .bind(1, row)
         .run();
   }
+  // The search for messages that make room has to come by again.
+  Statement{database, "UPDATE satchel_state SET value = min(value, ?1 - 1) WHERE name = 'normal_after'"}
+      .bind(1, row)
+      .run();
   return Statement{database, "DELETE FROM satchel_dead WHERE id = ?1"}.bind(1, row).run_and_count() > 0;
 }
 

@@ -12,9 +12,10 @@
 namespace satchel::store {
 namespace {
 
-/// Messages that one enqueue drops at most, and rows that it looks at for them.
+/// Messages that one enqueue drops at most.
 constexpr std::size_t kMostVictims = 1000;
-constexpr std::size_t kMostLookedAt = 10'000;
+/// Rows of a key that it looks at for those that the message replaces.
+constexpr std::size_t kMostOfKey = 10'000;
 
 void run(sqlite3* database, const char* sql) { Statement{database, sql}.run(); }
 
@@ -63,16 +64,11 @@ Enqueuer::Enqueuer(Desk desk)
       sequencer_{desk_.database},
       drops_{desk_.database, announces_},
       meter_{desk_.database, desk_.options->quota, desk_.path},
+      victims_{desk_.database, desk_.options->quota.when_full},
       same_key_{desk_.database,
                 "SELECT id, topic, priority, sequence FROM main.satchel_message"
                 " INDEXED BY satchel_message_by_key WHERE key = ?1 ORDER BY id"},
       attempted_{desk_.database, "SELECT 1 FROM main.satchel_attempt WHERE id = ?1"},
-      by_row_{desk_.database,
-              "SELECT id, topic, priority, sequence FROM main.satchel_message NOT INDEXED WHERE id > ?1"
-              " ORDER BY id"},
-      by_priority_{desk_.database,
-                   "SELECT id, topic, priority, sequence FROM main.satchel_message"
-                   " INDEXED BY satchel_message_by_priority WHERE priority = ?2 AND id > ?1 ORDER BY id"},
       payload_{desk_.database, "SELECT payload FROM main.satchel_message WHERE id = ?1"},
       remove_{desk_.database, "DELETE FROM main.satchel_message WHERE id = ?1 AND topic <> ''"},
       remove_tombstone_{desk_.database,
@@ -101,7 +97,7 @@ std::int64_t Enqueuer::add_by_policy(const Message& message, const EnqueueTime& 
     if (!drops_new) throw_full(*shortage);
     return give_up(message);
   }
-  forget_note();
+  look_anew();
   const std::vector<Victim> replaced = replaceable(message);
   if (replaced.empty() && !short_of(reserving(need, false))) return insert(message, at);
   if (replaced.empty() && when_full == WhenFull::drop_newest) return give_up(message);
@@ -129,7 +125,7 @@ std::int64_t Enqueuer::give_up(const Message& message) {
 void Enqueuer::dropped(DropReason reason, const std::vector<DroppedRow>& rows, const EnqueueTime& at) {
   Attempt attempt{*this};
   if (announces_ && meter_.limits()) {
-    forget_note();
+    look_anew();
     // Room for the announcement alone.
     if (const auto shortage = make_room({Priority::normal, 0, 0, false}, true, attempt.staged))
       throw_full(*shortage);
@@ -177,10 +173,10 @@ void Enqueuer::record(const Staged& staged) {
 
 // ---- what may be dropped ----
 
-void Enqueuer::forget_note() noexcept {
+void Enqueuer::look_anew() noexcept {
   note_.reset();
   note_read_ = false;
-  cursors_.clear();
+  victims_.begin();
 }
 
 void Enqueuer::read_note() {
@@ -235,13 +231,13 @@ std::string Enqueuer::payload_of(std::int64_t row) {
   return payload->bind(1, row).step() ? std::string{payload->text(0)} : std::string{};
 }
 
-std::vector<Enqueuer::Victim> Enqueuer::replaceable(const Message& message) {
+std::vector<Victim> Enqueuer::replaceable(const Message& message) {
   std::vector<Victim> found;
   if (!message.coalesce.value_or(false) || message.key.empty()) return found;
   Use rows{same_key_};
   rows->bind_text(1, message.key);
   std::size_t looked_at = 0;
-  while (found.size() < kMostVictims && ++looked_at <= kMostLookedAt && rows->step()) {
+  while (found.size() < kMostVictims && ++looked_at <= kMostOfKey && rows->step()) {
     if (rows->text(1) != message.topic) continue;
     Use attempted{attempted_};
     attempted->bind(1, rows->integer(0));
@@ -259,37 +255,16 @@ std::optional<Shortage> Enqueuer::make_room(const Need& need, bool drops, Staged
   if (when_full == WhenFull::reject || when_full == WhenFull::drop_newest) return shortage;
   const Need all = reserving(need, true);
   for (std::size_t victims = 0; shortage && victims < kMostVictims;) {
-    const std::optional<Victim> victim = next_victim(*shortage, need.priority);
+    const std::optional<Victim> victim = victims_.next(*shortage, need.priority);
     if (!victim) break;
-    if (!drop(DropReason::quota, *victim, true, staged)) continue;
+    if (!drop(DropReason::quota, *victim, true, staged)) {
+      victims_.leave(*victim);
+      continue;
+    }
     ++victims;
     shortage = short_of(all);
   }
   return shortage;
-}
-
-std::optional<Enqueuer::Victim> Enqueuer::next_victim(const Shortage& shortage, Priority for_whom) {
-  if (shortage.of) return oldest(shortage.of, cursors_[static_cast<int>(*shortage.of)]);
-  if (desk_.options->quota.when_full == WhenFull::drop_oldest) return oldest(std::nullopt, cursors_[-1]);
-  for (const Priority lowest : {Priority::bulk, Priority::normal, Priority::urgent}) {
-    if (auto victim = oldest(lowest, cursors_[static_cast<int>(lowest)])) return victim;
-    if (lowest == for_whom) break;
-  }
-  return std::nullopt;
-}
-
-std::optional<Enqueuer::Victim> Enqueuer::oldest(std::optional<Priority> of, std::int64_t& after) {
-  const auto code = of ? code_of(*of) : std::nullopt;
-  Use rows{code ? by_priority_ : by_row_};
-  rows->bind(1, after);
-  if (code) rows->bind(2, code);
-  for (std::size_t looked_at = 0; looked_at < kMostLookedAt && rows->step(); ++looked_at) {
-    after = rows->integer(0);
-    const Priority priority = priority_of(rows->optional_integer(2));
-    if (rows->text(1).empty() || (of && priority != *of)) continue;
-    return Victim{after, std::string{rows->text(1)}, priority, rows->optional_integer(3)};
-  }
-  return std::nullopt;
 }
 
 void Enqueuer::remove_tombstones(const Staged& staged) {

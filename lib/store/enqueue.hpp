@@ -7,6 +7,7 @@
 #include "store/relay_file.hpp"
 #include "store/shared_file.hpp"
 #include "store/statement.hpp"
+#include "store/victims.hpp"
 
 #include <satchel/message.hpp>
 #include <satchel/options.hpp>
@@ -60,20 +61,13 @@ class Enqueuer {
 
  private:
   enum class Standing : std::uint8_t { free, with_sink, unconfirmed };
-  /// A message that may have to go.
-  struct Victim {
-    std::int64_t row = 0;
-    std::string topic;
-    Priority priority = Priority::normal;
-    std::optional<std::int64_t> sequence;
-  };
   using Staged = std::vector<std::pair<DropReason, DroppedRow>>;
   struct Attempt;
 
   std::int64_t insert(const Message& message, const EnqueueTime& at);
   std::int64_t add_by_policy(const Message& message, const EnqueueTime& at);
   std::int64_t give_up(const Message& message);
-  void forget_note() noexcept;
+  void look_anew() noexcept;
   void read_note();
   Standing standing(std::int64_t row);
   std::optional<Shortage> short_of(const Need& need);
@@ -81,8 +75,6 @@ class Enqueuer {
   std::string payload_of(std::int64_t row);
   std::vector<Victim> replaceable(const Message& message);
   std::optional<Shortage> make_room(const Need& need, bool drops, Staged& staged);
-  std::optional<Victim> next_victim(const Shortage& shortage, Priority for_whom);
-  std::optional<Victim> oldest(std::optional<Priority> of, std::int64_t& after);
   bool drop(DropReason reason, const Victim& victim, bool even_unconfirmed, Staged& staged);
   void remove_tombstones(const Staged& staged);
   void record(const Staged& staged);
@@ -94,17 +86,15 @@ class Enqueuer {
   Sequencer sequencer_;
   Drops drops_;
   QuotaMeter meter_;
+  Victims victims_;
   Statement same_key_;
   Statement attempted_;
-  Statement by_row_;
-  Statement by_priority_;
   Statement payload_;
   Statement remove_;
   Statement remove_tombstone_;
   std::optional<RelayRecord> note_;
   bool note_read_ = false;
   bool note_readable_ = false;
-  std::map<int, std::int64_t> cursors_;  ///< where the search for victims goes on, by priority
   bool condemned_ = false;
 };
 

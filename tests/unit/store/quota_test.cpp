@@ -31,6 +31,26 @@ std::int64_t messages_in(const File& file) {
   return Foreign{file.path}.number("SELECT count(*) FROM satchel_message WHERE topic <> ''");
 }
 
+/// Fills the file with urgent messages and some normal ones behind them; the lowest make room.
+void crowd(File& file, int urgent, int normal) {
+  file.options.quota.exact = true;
+  file.open();
+  const auto add = [&](int count, const char* priority) {
+    Foreign{file.path}.exec(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " + std::to_string(count) +
+        ") INSERT INTO satchel_message(topic, payload, priority) SELECT 'a', 'x', " + priority + " FROM n");
+  };
+  add(urgent, "1");
+  add(normal, "NULL");
+  file.options.quota.messages = static_cast<std::uint64_t>(urgent + normal);
+  file.options.quota.when_full = WhenFull::drop_lowest;
+}
+
+std::string normal_rows(const File& file) {
+  return Foreign{file.path}.text(
+      "SELECT coalesce(group_concat(id), '') FROM satchel_message WHERE topic <> '' AND priority IS NULL");
+}
+
 /// What the triggers have counted, beside what is there.
 void check_counts(const File& file) {
   Foreign foreign{file.path};
@@ -256,6 +276,109 @@ TEST_CASE("quota: the lowest priority makes room first, and never a higher one t
   CHECK(store->save(of(Priority::urgent)).row == 11);
   CHECK(pending(*store) == Rows{7, 8, 10, 11});
   check_counts(file);
+}
+
+TEST_CASE("quota: the oldest normal message makes room, however many urgent ones are before it") {
+  File file;
+  crowd(file, 12'000, 3);
+  const auto store = file.open();
+  CHECK(store->save(of(Priority::urgent)).row == 12'004);
+  CHECK(store->save(message()).row == 12'005);
+  CHECK(Foreign{file.path}.number("SELECT count(*) FROM satchel_message WHERE priority = 1") == 12'001);
+  CHECK(normal_rows(file) == "12003,12005");
+  // The urgent ones are passed once.
+  CHECK(Foreign{file.path}.number("SELECT value FROM satchel_state WHERE name = 'normal_after'") == 12'000);
+  for (int i = 0; i < 3; ++i) store->save(of(Priority::urgent));
+  CHECK(normal_rows(file).empty());
+  CHECK(drops(*store) == Texts{"quota a 4/0", "quota test/topic 1/0"});
+  check_counts(file);
+}
+
+TEST_CASE("quota: a share is made free by its own messages, however many others are before them") {
+  File file;
+  crowd(file, 12'000, 3);
+  file.options.quota.messages = 0;
+  file.options.quota.normal.messages = 3;
+  const auto store = file.open();
+  CHECK(store->save(message()).row == 12'004);
+  CHECK(normal_rows(file) == "12002,12003,12004");
+}
+
+TEST_CASE("quota: messages that come back with a rollback are the next to make room again") {
+  File file;
+  crowd(file, 300, 5);
+  const auto store = file.open();
+  {
+    const auto writing = store->begin();
+    for (int i = 0; i < 3; ++i) writing->enqueue(of(Priority::urgent));
+  }
+  CHECK(normal_rows(file) == "301,302,303,304,305");
+  {
+    const auto writing = store->begin();
+    writing->execute("SAVEPOINT mine", {});
+    for (int i = 0; i < 3; ++i) writing->enqueue(of(Priority::urgent));
+    writing->execute("ROLLBACK TO mine", {});
+    writing->enqueue(of(Priority::urgent));
+    writing->commit();
+  }
+  CHECK(normal_rows(file) == "302,303,304,305");
+}
+
+TEST_CASE("quota: a message that was replayed is as old as it is") {
+  File file;
+  file.options.quota.exact = true;
+  auto store = file.open();
+  fill(*store, 1);
+  REQUIRE(store->acquire());
+  satchel::Settlement death;
+  death.deaths.push_back({1, satchel::DeadReason::rejected, 1, "no"});
+  REQUIRE(store->settle(death));
+  fill(*store, 400, of(Priority::urgent));
+  fill(*store, 3);
+  store.reset();
+  file.options.quota.messages = 403;
+  file.options.quota.when_full = WhenFull::drop_lowest;
+  store = file.open();
+  store->save(of(Priority::urgent));
+  CHECK(normal_rows(file) == "403,404");
+  CHECK(store->replay_all() == 1);
+  CHECK(normal_rows(file) == "1,403,404");
+  // The replay has brought the file above its limit: two have to go.
+  store->save(of(Priority::urgent));
+  CHECK(normal_rows(file) == "404");
+  store->save(of(Priority::urgent));
+  CHECK(normal_rows(file).empty());
+}
+
+TEST_CASE("quota: what others have changed is found when nothing else is left to make room") {
+  File file;
+  crowd(file, 600, 4);
+  const auto store = file.open();
+  store->save(of(Priority::urgent));
+  CHECK(normal_rows(file) == "602,603,604");
+  Foreign{file.path}.exec("UPDATE satchel_message SET priority = NULL WHERE id IN (5, 7)");
+  Foreign{file.path}.exec("DELETE FROM satchel_message WHERE id IN (602, 604)");
+  fill(*store, 2, of(Priority::urgent));
+  CHECK(normal_rows(file) == "5,7,603");
+  for (const char* left : {"5,7", "7", ""}) {
+    store->save(of(Priority::urgent));
+    CHECK(normal_rows(file) == left);
+  }
+  CHECK(store->save(message()).row == 0);
+}
+
+TEST_CASE("quota: normal messages that were with a sink make room when they have come back") {
+  File file;
+  crowd(file, 600, 3);
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  CHECK(store->before_send({{601, 602}, 2}).empty());
+  fill(*store, 3, of(Priority::urgent));
+  CHECK(normal_rows(file) == "601,602");
+  CHECK(store->save(message()).row == 0);
+  CHECK(store->before_send({{602}, 1}).empty());
+  store->save(of(Priority::urgent));
+  CHECK(normal_rows(file) == "602");
 }
 
 TEST_CASE(
