@@ -36,11 +36,11 @@ void Offsets::begin() {
   std::erase_if(known_, [](const auto& entry) { return !entry.second.has_value(); });
 }
 
-std::optional<std::int64_t> Offsets::of(SQLite::Database& database, std::int64_t boot) {
+std::optional<std::int64_t> Offsets::of(sqlite3* database, std::int64_t boot) {
   const auto found = known_.find(boot);
   if (found != known_.end()) return found->second;
   if (known_.size() >= static_cast<std::size_t>(kBootsKept)) known_.clear();
-  Statement row{database, "SELECT wall_offset FROM satchel_boot WHERE boot = ?"};
+  Statement row{database, "SELECT wall_offset FROM main.satchel_boot WHERE boot = ?"};
   std::optional<std::int64_t> offset;
   if (row.bind(1, boot).step()) offset = row.optional_integer(0);
   return known_[boot] = offset;

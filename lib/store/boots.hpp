@@ -42,7 +42,10 @@ class Offsets {
  public:
   /// Forgets what was unknown: it may be known by now.
   void begin();
-  std::optional<std::int64_t> of(SQLite::Database& database, std::int64_t boot);
+  std::optional<std::int64_t> of(sqlite3* database, std::int64_t boot);
+  std::optional<std::int64_t> of(SQLite::Database& database, std::int64_t boot) {
+    return of(database.getHandle(), boot);
+  }
 
  private:
   std::map<std::int64_t, std::optional<std::int64_t>> known_;

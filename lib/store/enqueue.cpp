@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kMostVictims = 1000;
 /// Rows of a key that it looks at for those that the message replaces.
 constexpr std::size_t kMostOfKey = 10'000;
+/// Room for an announcement alone.
+constexpr Need kNothing{Priority::normal, 0, 0, false};
 
 void run(sqlite3* database, const char* sql) { Statement{database, sql}.run(); }
 
@@ -65,6 +67,7 @@ Enqueuer::Enqueuer(Desk desk)
       drops_{desk_.database, announces_},
       meter_{desk_.database, desk_.options->quota, desk_.path},
       victims_{desk_.database, desk_.options->quota.when_full},
+      expiry_{desk_.database},
       same_key_{desk_.database,
                 "SELECT id, topic, priority, sequence FROM main.satchel_message"
                 " INDEXED BY satchel_message_by_key WHERE key = ?1 ORDER BY id"},
@@ -73,7 +76,10 @@ Enqueuer::Enqueuer(Desk desk)
       remove_{desk_.database, "DELETE FROM main.satchel_message WHERE id = ?1 AND topic <> ''"},
       remove_tombstone_{desk_.database,
                         "DELETE FROM main.satchel_message WHERE id = ?1 AND topic = ''"
-                        " AND EXISTS (SELECT 1 FROM main.satchel_message WHERE id > ?1)"} {}
+                        " AND EXISTS (SELECT 1 FROM main.satchel_message WHERE id > ?1)"},
+      count_expired_{desk_.database,
+                     "INSERT INTO main.satchel_counter(name, value) VALUES ('expired', ?1)"
+                     " ON CONFLICT(name) DO UPDATE SET value = value + excluded.value"} {}
 
 void Enqueuer::begin() noexcept {
   drops_.clear();
@@ -99,7 +105,8 @@ std::int64_t Enqueuer::add_by_policy(const Message& message, const EnqueueTime& 
   }
   look_anew();
   const std::vector<Victim> replaced = replaceable(message);
-  if (replaced.empty() && !short_of(reserving(need, false))) return insert(message, at);
+  const auto fits = [&] { return !short_of(reserving(need, false)); };
+  if (replaced.empty() && (fits() || (drop_expired(at) && fits()))) return insert(message, at);
   if (replaced.empty() && when_full == WhenFull::drop_newest) return give_up(message);
   Attempt attempt{*this};
   // What a relay that died had with a sink may have been sent.
@@ -117,6 +124,20 @@ std::int64_t Enqueuer::add_by_policy(const Message& message, const EnqueueTime& 
   return row;
 }
 
+bool Enqueuer::drop_expired(const EnqueueTime& at) {
+  const std::vector<Victim> expired = expiry_.look(at);
+  if (expired.empty()) return false;
+  // They go whatever becomes of the new message.
+  Attempt attempt{*this};
+  for (const Victim& victim : expired) drop(DropReason::expired, victim, false, attempt.staged);
+  if (attempt.staged.empty() || (announces_ && short_of(reserving(kNothing, true)))) return false;
+  count_expired_.bind(1, static_cast<std::int64_t>(attempt.staged.size())).run();
+  remove_tombstones(attempt.staged);
+  record(attempt.staged);
+  attempt.finish();
+  return true;
+}
+
 std::int64_t Enqueuer::give_up(const Message& message) {
   drops_.record(DropReason::quota, {{0, message.topic, std::nullopt, false}});
   return 0;
@@ -126,9 +147,7 @@ void Enqueuer::dropped(DropReason reason, const std::vector<DroppedRow>& rows, c
   Attempt attempt{*this};
   if (announces_ && meter_.limits()) {
     look_anew();
-    // Room for the announcement alone.
-    if (const auto shortage = make_room({Priority::normal, 0, 0, false}, true, attempt.staged))
-      throw_full(*shortage);
+    if (const auto shortage = make_room(kNothing, true, attempt.staged)) throw_full(*shortage);
   }
   record(attempt.staged);
   drops_.record(reason, rows);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "store/drops.hpp"
+#include "store/expiry.hpp"
 #include "store/insert.hpp"
 #include "store/quota_meter.hpp"
 #include "store/relay_file.hpp"
@@ -74,6 +75,8 @@ class Enqueuer {
   /// The pending messages whose place the message takes, if they are not with a sink.
   std::string payload_of(std::int64_t row);
   std::vector<Victim> replaceable(const Message& message);
+  /// Drops expired messages that no relay comes by to drop, a few at each call; false: none.
+  bool drop_expired(const EnqueueTime& at);
   std::optional<Shortage> make_room(const Need& need, bool drops, Staged& staged);
   bool drop(DropReason reason, const Victim& victim, bool even_unconfirmed, Staged& staged);
   void remove_tombstones(const Staged& staged);
@@ -87,11 +90,13 @@ class Enqueuer {
   Drops drops_;
   QuotaMeter meter_;
   Victims victims_;
+  Expiry expiry_;
   Statement same_key_;
   Statement attempted_;
   Statement payload_;
   Statement remove_;
   Statement remove_tombstone_;
+  Statement count_expired_;
   std::optional<RelayRecord> note_;
   bool note_read_ = false;
   bool note_readable_ = false;
