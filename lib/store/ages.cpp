@@ -10,6 +10,10 @@ namespace {
 constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
 
+/// More than any device is switched off with messages that still matter.
+constexpr std::int64_t kLongest =
+    std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::hours{24 * 3653}).count();
+
 }  // namespace
 
 std::int64_t add(std::int64_t a, std::int64_t b) noexcept {
@@ -32,7 +36,8 @@ std::optional<std::int64_t> age_of(const Moment& moment, const Present& present)
   // The offset of this boot, not the wall clock of this instant: a later step of the clock ages nothing.
   const std::int64_t wall_now = add(present.now, *present.wall_offset);
   const std::int64_t wall_then = add(*moment.at, *moment.wall_offset);
-  return std::max(at_least, subtract(wall_now, wall_then));
+  const std::int64_t between = subtract(wall_now, wall_then);
+  return between > kLongest ? at_least : std::max(at_least, between);
 }
 
 std::optional<WallTime> wall_time_of(const Moment& moment) noexcept {

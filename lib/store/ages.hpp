@@ -27,8 +27,8 @@ struct Moment {
 
 /// Milliseconds since `moment`, never more than really passed as far as the clocks can be believed; nothing
 /// when nothing is known about it. Within one boot it is exact. From an earlier boot it is the wall time
-/// between, if both boots' offsets are known and the clock is trusted; otherwise, and at least, the time
-/// since this boot.
+/// between, if both boots' offsets are known, the clock is trusted, and that is at most ten years: one of two
+/// clocks that are further apart is wrong. Otherwise, and at least, it is the time since this boot.
 std::optional<std::int64_t> age_of(const Moment& moment, const Present& present) noexcept;
 
 /// The wall time of `moment`; nothing while the clock of its boot has not been trusted.

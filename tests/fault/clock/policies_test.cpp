@@ -38,8 +38,10 @@ class Device {
     open();
   }
 
-  void put(const std::string& payload, std::optional<milliseconds> not_before = std::nullopt) {
-    outbox_->enqueue({.topic = "t", .payload = payload, .not_before = not_before});
+  void put(const std::string& payload, std::optional<milliseconds> not_before = std::nullopt,
+           std::optional<milliseconds> expires_after = std::nullopt) {
+    outbox_->enqueue(
+        {.topic = "t", .payload = payload, .expires_after = expires_after, .not_before = not_before});
   }
   void run() {
     int rounds = 0;
@@ -67,6 +69,7 @@ class Device {
   }
   ManualClock& clock() { return *clock_; }
   std::uint64_t pending() const { return outbox_->status().pending; }
+  satchel::DroppedByReason dropped() const { return outbox_->status().dropped; }
 
   struct Sent {
     std::string payload;
@@ -145,6 +148,53 @@ TEST_CASE("clock: a delay goes on over a reboot, and time switched off counts wh
     // Never early: half an hour has passed in all, or ten minutes as far as anybody knows.
     CHECK(device.sent[0].when >= 40min);
     CHECK(device.sent[0].when <= 1h + 11min);
+  }
+}
+
+/// Ten minutes before a reboot a device gets a message that is delayed, and one that expires besides.
+void put_and_reboot(Device& device, const Step& step) {
+  device.run();
+  device.put("delayed", 30min);
+  device.put("expires", 30min, 1h);
+  device.pass(10min, 10s);
+  device.reboot(step.by, step.trusted);
+  device.run();
+}
+
+TEST_CASE("clock: a reboot with a wall clock that is 50 years wrong expires nothing and releases nothing") {
+  for (const Step& step : steps()) {
+    CAPTURE(step.by.count());
+    CAPTURE(step.trusted);
+    Device device;
+    put_and_reboot(device, step);
+    device.pass(29min, 10s);
+    CHECK(device.sent.empty());
+    CHECK(device.pending() == 2);
+    // Only the time since the reboot counts.
+    device.pass(1min, 10s);
+    REQUIRE(device.sent.size() == 2);
+    CHECK(device.sent[0].when >= 39min);
+    CHECK(device.dropped().expired == 0);
+  }
+  Report report{"clock", "wall clock wrong by 50 years either way after a reboot"};
+  report.figure("lives", static_cast<long>(steps().size()));
+  report.figure("sent or expired early", 0);
+}
+
+TEST_CASE(
+    "clock: a reboot into a time that can be is believed when the clock is trusted, and not otherwise") {
+  constexpr milliseconds years = std::chrono::hours{24 * 365 * 5};
+  for (const Step& step : {Step{years, true}, Step{years, false}, Step{-years, true}, Step{-years, false}}) {
+    CAPTURE(step.by.count());
+    CAPTURE(step.trusted);
+    const bool believed = step.by > 0ms && step.trusted;
+    Device device;
+    put_and_reboot(device, step);
+    CHECK(device.sent.size() == (believed ? 1 : 0));
+    CHECK(device.dropped().expired == (believed ? 1 : 0));
+    device.pass(30min, 10s);
+    CHECK(device.sent.size() == (believed ? 1 : 2));
+    CHECK(device.dropped().expired == (believed ? 1 : 0));
   }
 }
 

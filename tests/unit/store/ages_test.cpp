@@ -43,6 +43,14 @@ TEST_CASE("ages: a wall clock that went back between boots does not make a messa
   CHECK(age_of(Moment{1, 10'000, kWall}, Present{2, 5'000, kWall - 86'400'000, true}) == 5'000);
 }
 
+TEST_CASE("ages: of boots whose clocks are more than ten years apart only this one counts") {
+  const Moment made{1, 10'000, kWall};
+  const std::int64_t ten_years = 3653LL * 86'400'000;
+  CHECK(age_of(made, Present{2, 5'000, kWall + 5'000 + ten_years, true}) == ten_years);
+  CHECK(age_of(made, Present{2, 5'000, kWall + 5'001 + ten_years, true}) == 5'000);
+  CHECK(age_of(Moment{1, 10'000, 0}, Present{2, 5'000, kWall, true}) == 5'000);
+}
+
 TEST_CASE("ages: a moment without boot or time has no age and no date") {
   const Present present{2, 5'000, kWall, true};
   CHECK_FALSE(age_of(Moment{}, present));
