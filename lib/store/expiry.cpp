@@ -25,7 +25,8 @@ std::vector<Victim> Expiry::look(const EnqueueTime& at) {
   present.trusted = present.wall_offset.has_value();
   std::vector<Victim> found;
   const std::int64_t head = look_behind(0, present, found);
-  after_ = look_behind(std::max(after_, head), present, found);
+  // Zero: these were all.
+  after_ = head == 0 ? 0 : look_behind(std::max(after_, head), present, found);
   return found;
 }
 

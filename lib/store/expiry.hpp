@@ -22,6 +22,7 @@ class Expiry {
   std::vector<Victim> look(const EnqueueTime& at);
 
  private:
+  /// Returns where the next look goes on; 0: there are no more rows.
   std::int64_t look_behind(std::int64_t after, const Present& present, std::vector<Victim>& found);
 
   sqlite3* const database_;
