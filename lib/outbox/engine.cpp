@@ -2,14 +2,13 @@
 #include "outbox/engine.hpp"
 
 #include "base/quiet_thread.hpp"
+#include "relay/jitter_seed.hpp"
 
 #include <pthread.h>
 #include <sys/random.h>
 
 #include <algorithm>
 #include <array>
-#include <functional>
-#include <string_view>
 #include <utility>
 
 namespace satchel::outbox {
@@ -31,14 +30,11 @@ Observer& observer_of(const Options& options) {
   return options.observer ? *options.observer : silent_observer();
 }
 
-// Devices that boot at the same fake time must not draw the same pauses: the device's name and true
-// randomness both go into the seed, so that either of them is enough.
-std::uint64_t jitter_seed(const Options& options, const Identity& identity) {
-  std::uint64_t seed = std::hash<std::string_view>{}(options.device_id);
-  for (const std::uint8_t byte : identity) seed = seed * 1'099'511'628'211ULL ^ byte;
+/// 0 where there is none yet.
+std::uint64_t random_number() {
   std::uint64_t random = 0;
-  if (getrandom(&random, sizeof random, GRND_NONBLOCK) == static_cast<ssize_t>(sizeof random)) seed ^= random;
-  return seed;
+  const ssize_t filled = getrandom(&random, sizeof random, GRND_NONBLOCK);
+  return filled == static_cast<ssize_t>(sizeof random) ? random : 0;
 }
 
 std::vector<relay::Relay::Way> routes_of(const std::vector<Way>& ways) {
@@ -54,7 +50,8 @@ Engine::Engine(std::shared_ptr<store::Store> store, std::vector<Way>& ways, Opti
     : options_{std::move(options)},
       store_{std::move(store)},
       relay_{options_, relay::Relay::Ports{*store_, *options_.clock, observer_of(options_), routes_of(ways)},
-             [wake = wake_] { wake->wake(); }, jitter_seed(options_, store_->identity())} {
+             [wake = wake_] { wake->wake(); },
+             relay::jitter_seed(options_.device_id, store_->identity(), random_number())} {
   ways_ = std::move(ways);
 }
 
