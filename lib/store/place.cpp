@@ -173,8 +173,8 @@ void sync_directory(const std::string& path) noexcept {
   ::close(fd);
 }
 
-std::int64_t machine_hash(const std::string& device_id) {
-  std::ifstream file{"/etc/machine-id"};
+std::int64_t machine_hash(const std::string& device_id, const std::string& machine_id) {
+  std::ifstream file{machine_id};
   std::string text{std::istreambuf_iterator<char>{file}, std::istreambuf_iterator<char>{}};
   text.push_back('\0');
   text += device_id;

@@ -31,8 +31,9 @@ std::string uri_path(const std::string& path);
 /// Makes the directory entry of `path` survive a power cut.
 void sync_directory(const std::string& path) noexcept;
 
-/// Hash of the machine id of the device and `device_id`: differs between a device and its clone.
-std::int64_t machine_hash(const std::string& device_id);
+/// Hash of the machine id of the device, which the file `machine_id` holds, and `device_id`: differs between
+/// a device and its clone where one of them does. Without the file `device_id` alone counts.
+std::int64_t machine_hash(const std::string& device_id, const std::string& machine_id = "/etc/machine-id");
 
 /// What deserves attention about an SQLite of this version, and what satchel does about it.
 std::vector<std::string> notices_about(int sqlite_version);

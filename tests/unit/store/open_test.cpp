@@ -187,6 +187,25 @@ TEST_CASE("open: migrations run in order from where the file stands, and a faili
   CHECK_FALSE(database.tableExists("must_not_run"));
 }
 
+TEST_CASE("open: a clone differs by its machine id, and where that is the same by its device id") {
+  const support::TempDir directory;
+  const auto machine = [&](const std::string& id) {
+    const std::string path = directory.path() + "/machine-id";
+    std::ofstream{path} << id << '\n';
+    return path;
+  };
+  using satchel::store::machine_hash;
+  const std::int64_t original = machine_hash("unit", machine("0123456789abcdef0123456789abcdef"));
+  CHECK(machine_hash("unit", machine("0123456789abcdef0123456789abcdef")) == original);
+  CHECK(machine_hash("unit", machine("0123456789abcdef0123456789abcdee")) != original);
+  CHECK(machine_hash("unit 2", machine("0123456789abcdef0123456789abcdef")) != original);
+  const std::string none = directory.path() + "/none";
+  CHECK(machine_hash("unit", none) == machine_hash("unit", none));
+  CHECK(machine_hash("unit", none) != machine_hash("unit 2", none));
+  // Parts that are joined must not pass for others.
+  CHECK(machine_hash("b", machine("a")) != machine_hash("", machine("a\nb")));
+}
+
 TEST_CASE("open: a hard-linked file is refused") {
   const File file;
   file.open();
