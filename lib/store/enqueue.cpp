@@ -105,8 +105,15 @@ std::int64_t Enqueuer::add_by_policy(const Message& message, const EnqueueTime& 
   }
   look_anew();
   const std::vector<Victim> replaced = replaceable(message);
-  const auto fits = [&] { return !short_of(reserving(need, false)); };
-  if (replaced.empty() && (fits() || (drop_expired(at) && fits()))) return insert(message, at);
+  if (replaced.empty()) {
+    const auto fits = [&] { return !short_of(reserving(need, false)); };
+    if (fits()) return insert(message, at);
+    if (const std::int64_t expired = drop_expired(at); expired != 0 && fits()) {
+      const std::int64_t row = insert(message, at);
+      remove_tombstone_.bind(1, expired).run();
+      return row;
+    }
+  }
   if (replaced.empty() && when_full == WhenFull::drop_newest) return give_up(message);
   Attempt attempt{*this};
   // What a relay that died had with a sink may have been sent.
@@ -124,18 +131,18 @@ std::int64_t Enqueuer::add_by_policy(const Message& message, const EnqueueTime& 
   return row;
 }
 
-bool Enqueuer::drop_expired(const EnqueueTime& at) {
+std::int64_t Enqueuer::drop_expired(const EnqueueTime& at) {
   const std::vector<Victim> expired = expiry_.look(at);
-  if (expired.empty()) return false;
+  if (expired.empty()) return 0;
   // They go whatever becomes of the new message.
   Attempt attempt{*this};
   for (const Victim& victim : expired) drop(DropReason::expired, victim, false, attempt.staged);
-  if (attempt.staged.empty() || (announces_ && short_of(reserving(kNothing, true)))) return false;
+  if (attempt.staged.empty() || (announces_ && short_of(reserving(kNothing, true)))) return 0;
   count_expired_.bind(1, static_cast<std::int64_t>(attempt.staged.size())).run();
-  remove_tombstones(attempt.staged);
   record(attempt.staged);
+  const std::int64_t newest = attempt.staged.back().second.row;
   attempt.finish();
-  return true;
+  return newest;
 }
 
 std::int64_t Enqueuer::give_up(const Message& message) {

@@ -75,8 +75,9 @@ class Enqueuer {
   /// The pending messages whose place the message takes, if they are not with a sink.
   std::string payload_of(std::int64_t row);
   std::vector<Victim> replaceable(const Message& message);
-  /// Drops expired messages that no relay comes by to drop, a few at each call; false: none.
-  bool drop_expired(const EnqueueTime& at);
+  /// Drops expired messages that no relay comes by to drop, a few at each call. Returns the newest one's row,
+  /// 0 when there was none.
+  std::int64_t drop_expired(const EnqueueTime& at);
   std::optional<Shortage> make_room(const Need& need, bool drops, Staged& staged);
   bool drop(DropReason reason, const Victim& victim, bool even_unconfirmed, Staged& staged);
   void remove_tombstones(const Staged& staged);
