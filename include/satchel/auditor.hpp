@@ -108,7 +108,8 @@ class Auditor {
   /// Takes the rows of an announcement. False when the payload is none.
   bool announced(std::string_view payload);
 
-  /// What is missing now, by identity, in ascending order; the first `limit` gaps.
+  /// What is missing now, by identity, in ascending order; the first `limit` gaps. A dead letter is missing
+  /// until it is replayed, or discarded and that announced: its sender has it, and nobody announces it.
   std::vector<AuditGap> missing(std::size_t limit = 1000) const;
 
   /// How much has arrived, and what became of the rest.

@@ -47,7 +47,7 @@ struct Message {
   std::vector<Header> headers{};  ///< sent beside the payload; at most `Options::max_header_bytes`
   /// The message is dropped, and counted as expired, when it could not be delivered in this time. Time
   /// is counted on the boot clock; time that the device was switched off counts only when the wall clock is
-  /// trusted. Unset: never.
+  /// trusted, and up to ten years. Unset: never.
   std::optional<std::chrono::milliseconds> expires_after{};
   /// Unset: what the `TopicRule` says, otherwise normal, which costs nothing; the others have an entry in an
   /// index.
@@ -57,7 +57,8 @@ struct Message {
   /// the order of its key when it becomes due. 0 to 10 years, and less than `expires_after`.
   std::optional<std::chrono::milliseconds> not_before{};
   /// It takes the place of those pending messages of its key and topic that have not been sent yet: the last
-  /// value wins. They are dropped, and counted, in the same transaction. Needs a key.
+  /// value wins. They are dropped, and counted, in the same transaction: 1000 of them at most, among the
+  /// first 10,000 messages of the key. One that has failed before stays. Needs a key.
   std::optional<bool> coalesce{};
   /// Its own limits of attempts and age.
   std::optional<RetryPolicy> retry{};

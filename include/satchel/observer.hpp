@@ -35,7 +35,8 @@ class Observer {
   /// The message expired before it could be sent, and is gone.
   virtual void expired(const MessageId& id) noexcept;
   /// Messages of one topic were dropped: by quota, coalesced, or discarded, and that is committed. Called on
-  /// the thread that committed it. Expired ones are told by `expired`.
+  /// the thread that committed it. Expired ones are told by `expired`, and here those that an enqueue dropped
+  /// because it found no room.
   virtual void dropped(DropReason reason, const std::string& topic, std::uint64_t messages) noexcept;
   /// The sink takes messages.
   virtual void sink_up(const std::string& sink) noexcept;

@@ -40,7 +40,7 @@ enum class AsyncFull : std::uint8_t {
 /// What becomes of the messages of a key whose first one has become a dead letter.
 enum class DeadKey : std::uint8_t {
   release,  ///< they go on without it
-  block,    ///< they wait until it is replayed or discarded
+  block,    ///< they wait until it is replayed or discarded; of 100,000 keys at once, further ones go on
 };
 
 /// What a file is when it holds less than was sent from it: an older copy was put back.
@@ -114,7 +114,8 @@ struct Options {
   std::vector<TopicRule> topics{};
 
   /// Not empty: everything that is dropped, expires or is discarded is announced by a message to this topic,
-  /// committed together with it, so that the receiver can tell a gap from a loss. See `Outbox::dropped`.
+  /// committed together with it, so that the receiver can tell a gap from a loss. New messages that found no
+  /// room never had an id and leave no gap: they are counted and not announced. See `Outbox::dropped`.
   std::string announce_topic{};
 
   /// What to do about an older copy of the file. `keep` only where receivers rely on one identity.
@@ -240,7 +241,10 @@ struct Options {
   std::shared_ptr<Clock> clock{};
   /// Says whether the wall clock can be believed; asked whenever the time is read, from any thread. Nothing:
   /// what `clock` says, which by default is what the kernel says (adjtimex), or that it shows a time later
-  /// than this release.
+  /// than this release. Within a boot no step of the wall clock expires, delays or releases anything, trusted
+  /// or not. Over a reboot two trusted times tell how long the device was off, up to ten years; so set it
+  /// where a battery-backed clock may come up with a wrong time that looks right, and believe that only when
+  /// it was synchronised.
   std::function<bool(WallTime)> trust_clock{};
   /// Told what happens; nothing: nobody. See `log_to` and `SystemdNotifier`.
   std::shared_ptr<Observer> observer{};

@@ -153,9 +153,9 @@ class Outbox {
   std::vector<DeadLetter> dead_letters(std::size_t limit = 100, std::int64_t after = 0) const;
 
   /// Makes a dead letter pending again, with its old id and no attempts; it comes behind what was sent in the
-  /// meantime. False when there is none with this id.
+  /// meantime. The relay looks at all pending rows once more then. False when there is none with this id.
   bool replay(const MessageId& id);
-  /// Replays all; returns how many.
+  /// Replays all, 500 in a transaction; returns how many.
   std::uint64_t replay_all();
   /// Deletes a dead letter for good, counted. False when there is none with this id.
   bool discard(const MessageId& id);

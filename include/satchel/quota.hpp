@@ -11,14 +11,21 @@ namespace satchel {
 enum class WhenFull : std::uint8_t {
   reject,       ///< the enqueue throws `QuotaExceeded`
   drop_oldest,  ///< the oldest messages make room
-  drop_newest,  ///< the new message is dropped: the enqueue returns an id whose row is 0
+  drop_newest,  ///< the new message is dropped: the enqueue returns an id whose row is 0; there is no gap in
+                ///< the ids, and nothing is announced
   drop_lowest,  ///< the oldest messages of the lowest priority make room; never those of a higher one than
-                ///< the new message's, which is dropped if there are no others; needs `Quota::exact`
+                ///< the new message's, which is dropped like that if there are no others; needs
+                ///< `Quota::exact`
 };
 
 /// How much may wait in the file. Checked at every enqueue at a cost that does not depend on the backlog, and
 /// never exceeded, after a crash neither. Messages that are with a sink are not dropped. Plain SQL of others
 /// passes it by. One enqueue drops 1000 messages at most; where that is not enough, it fails.
+///
+/// Messages that have expired go first, whatever `when_full` says: the relay drops those of a route that is
+/// up, and an enqueue that finds no room those of the others, a few at each call, from the first rows of the
+/// file and from further ones in turns. Normal messages that make room behind others are found by going
+/// through the rows, once for all: where millions of urgent ones are before them, one enqueue takes a second.
 struct Quota {
   /// Limits of one priority. Need `Quota::exact`.
   struct Share {

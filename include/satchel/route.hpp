@@ -13,7 +13,8 @@
 namespace satchel {
 
 /// In which order the messages of a route go that wait after an outage or a start, among those of one
-/// priority. Messages of one key keep their order in any case.
+/// priority. Messages of one key keep their order in any case. All but `oldest_first` begin anew each time
+/// that the route comes up: with what is newest then, passing over the rows of other routes once more.
 enum class Drain : std::uint8_t {
   oldest_first,
   newest_first,  ///< what is new first, then what waits from the newest back to the oldest
@@ -77,7 +78,8 @@ struct RouteOptions {
   Drain drain = Drain::oldest_first;
 
   /// Numbers the messages of this route 1, 2, 3 ... at enqueue and sends the number along
-  /// (`satchel-sequence`), so that its receiver, which does not see the ids of other routes, notices gaps.
+  /// (`satchel-sequence`), so that its receiver, which does not see the ids of other routes, notices gaps. A
+  /// dead letter is one until it is replayed.
   /// Costs about a page more for each transaction. Attach the route before the first enqueue; messages that
   /// plain SQL inserts have no number. Set it where the receiver sees one route of several.
   bool sequence = false;

@@ -115,7 +115,8 @@ struct Status {
   std::uint64_t unsettled = 0;
   std::uint64_t delivered = 0;  ///< messages
   std::uint64_t retried = 0;    ///< failed attempts that were counted
-  std::uint64_t expired = 0;    ///< messages dropped because of `Message::expires_after`
+  /// Messages that the relay found expired. Those that an enqueue dropped for want of room are in `dropped`.
+  std::uint64_t expired = 0;
   /// Messages that `enqueue_async` gave up because its queue was full (`AsyncFull::drop`).
   std::uint64_t async_dropped = 0;
   /// Dead letters in the file; more than 100,000 are not counted.
