@@ -149,3 +149,67 @@ TEST_CASE("retry policy: the message's own goes before the topic's, and that bef
   CHECK(tries[special] == 3);
   CHECK(bench.medium->dead.size() == 3);
 }
+
+TEST_CASE("retry policy: the greatest age is the message's own, then the topic's, then the options'") {
+  Options options;
+  options.max_attempts = 1'000'000;
+  options.retry_backoff = {1s, 1.0, 1s};
+  TopicRule rule;
+  rule.filter = "rare/#";
+  rule.retry.max_age = 10s;
+  options.topics = {rule};
+  Bench bench{options};
+  bench.sink->answer(always(retry("no")));
+  const std::int64_t plain = bench.put();
+  const std::int64_t rare = bench.put({}, "rare/x");
+  RetryPolicy own;
+  own.max_age = 3s;
+  const std::int64_t special = bench.storage->save({.topic = "rare/x", .payload = "p", .retry = own}).row;
+  const auto died = [&](std::int64_t row) {
+    return bench.witness.count("died " + std::to_string(row) + " " +
+                               std::to_string(static_cast<int>(DeadReason::age)));
+  };
+  // The age is looked at when an attempt fails, and the next one comes within a second.
+  bench.run_for(2999ms);
+  CHECK(died(special) == 0);
+  bench.run_for(1002ms);
+  CHECK(died(special) == 1);
+  bench.run_for(5998ms);
+  CHECK(died(rare) == 0);
+  bench.run_for(1002ms);
+  CHECK(died(rare) == 1);
+  bench.run_for(60s);
+  CHECK(bench.medium->rows.count(plain) == 1);
+  CHECK(bench.medium->dead.size() == 2);
+}
+
+TEST_CASE("retry policy: the backoff is the message's own, then the topic's, then the options'") {
+  Options options;
+  options.max_attempts = 20;
+  options.retry_backoff = {10ms, 1.0, 10ms};
+  TopicRule rule;
+  rule.filter = "rare/#";
+  rule.retry.backoff = Backoff{1s, 1.0, 1s};
+  options.topics = {rule};
+  Bench bench{options};
+  std::map<std::int64_t, BootTime> last;
+  std::map<std::int64_t, BootTime::duration> longest;
+  bench.sink->answer([&](const Delivery& d) {
+    const auto [before, first] = last.try_emplace(d.id.row, bench.clock.now());
+    longest[d.id.row] = std::max(longest[d.id.row], bench.clock.now() - before->second);
+    before->second = bench.clock.now();
+    return retry("no");
+  });
+  const std::int64_t plain = bench.put();
+  const std::int64_t rare = bench.put({}, "rare/x");
+  RetryPolicy own;
+  own.backoff = Backoff{100s, 1.0, 100s};
+  const std::int64_t special = bench.storage->save({.topic = "rare/x", .payload = "p", .retry = own}).row;
+  bench.run_for(std::chrono::hours{1});
+  CHECK(bench.medium->dead.size() == 3);
+  CHECK(longest[plain] <= 10ms);
+  CHECK(longest[rare] > 10ms);
+  CHECK(longest[rare] <= 1s);
+  CHECK(longest[special] > 1s);
+  CHECK(longest[special] <= 100s);
+}
