@@ -5,7 +5,13 @@
 #include <satchel/error.hpp>
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
+#include <utility>
 #include <vector>
 
 using namespace store_test;
@@ -29,6 +35,43 @@ Message on(const std::string& topic, const std::string& key = "k") {
   made.coalesce = true;
   return made;
 }
+
+/// A relay in another process, with a file of three messages. It has handed `rows` over and waits for their
+/// receipts.
+class RelayElsewhere {
+ public:
+  RelayElsewhere(const File& file, const Rows& rows) {
+    std::array<int, 2> ready{};
+    REQUIRE(::pipe2(ready.data(), O_CLOEXEC) == 0);
+    child_ = ::fork();
+    if (child_ == 0) lead(file, rows, ready[1]);
+    ::close(ready[1]);
+    char byte = 0;
+    const bool leads = ::read(ready[0], &byte, 1) == 1;
+    ::close(ready[0]);
+    REQUIRE(leads);
+  }
+  ~RelayElsewhere() {
+    if (child_ != -1) kill();
+  }
+  RelayElsewhere(const RelayElsewhere&) = delete;
+  RelayElsewhere& operator=(const RelayElsewhere&) = delete;
+
+  void kill() {
+    ::kill(child_, SIGKILL);
+    ::waitpid(std::exchange(child_, -1), nullptr, 0);
+  }
+
+ private:
+  [[noreturn]] static void lead(const File& file, const Rows& rows, int ready) {
+    const auto store = file.open();
+    for (int i = 0; i < 3; ++i) store->save(message());
+    if (!store->acquire() || !store->before_send({rows, rows.back()}).empty()) ::_exit(1);
+    if (::write(ready, "x", 1) != 1) ::_exit(1);
+    for (;;) ::pause();
+  }
+  pid_t child_ = -1;
+};
 
 /// The announcements that wait in the file.
 std::vector<Announcement> announced(Store& store) {
@@ -69,6 +112,22 @@ TEST_CASE("drops: expired and discarded messages are counted by reason and topic
   Foreign foreign{file.path};
   CHECK(foreign.number("SELECT value FROM satchel_counter WHERE name = 'expired'") == 3);
   CHECK(foreign.number("SELECT value FROM satchel_counter WHERE name = 'discarded'") == 1);
+}
+
+TEST_CASE("drops: what a relay elsewhere has with its sink stays, and is unconfirmed when that has died") {
+  File file;
+  file.options.quota.messages = 3;
+  file.options.quota.when_full = satchel::WhenFull::drop_oldest;
+  RelayElsewhere relay{file, {1, 2}};
+  const auto store = file.open();
+  store->save(message());
+  CHECK(pending(*store) == Rows{1, 2, 4});
+  CHECK(drops(*store) == Texts{"quota test/topic 1/0"});
+  relay.kill();
+  // The span of the ids counts, and the first of them are free to go now.
+  store->save(message());
+  CHECK(pending(*store) == Rows{4, 5});
+  CHECK(drops(*store) == Texts{"quota test/topic 3/2"});
 }
 
 TEST_CASE("drops: what is delivered and waits to be recorded is left alone") {

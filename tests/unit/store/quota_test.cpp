@@ -437,6 +437,40 @@ TEST_CASE("quota: space of the file system is kept free for others") {
   for (int i = 0; i < 5; ++i) CHECK(writing->enqueue(message(std::string(500'000, 'x'))).row > 0);
 }
 
+TEST_CASE("quota: a crash at any moment finds the bytes within their limit, by pages and by exact counts") {
+  constexpr std::uint64_t limit = 200'000;
+  for (const bool exact : {false, true}) {
+    CAPTURE(exact);
+    File file;
+    file.options.quota.bytes = limit;
+    file.options.quota.exact = exact;
+    file.options.quota.when_full = WhenFull::drop_oldest;
+    const auto store = file.open();
+    for (int i = 0; i < 30; ++i) {
+      const auto writing = store->begin();
+      for (int j = 0; j < 4; ++j)
+        writing->enqueue(message(std::string(static_cast<std::size_t>((i + j) * 977 % 9000), 'x')));
+      // The log has nothing of it yet, and everything a moment later.
+      for (const bool committed : {false, true}) {
+        if (committed && i % 4 == 0) continue;
+        if (committed) writing->commit();
+        File crashed;
+        copy_as_crashed(file.path, crashed.path);
+        Foreign foreign{crashed.path};
+        const std::int64_t used =
+            exact ? foreign.number(
+                        "SELECT coalesce(sum(length(topic) + length(payload)), 0) FROM satchel_message"
+                        " WHERE topic <> ''")
+                  : (foreign.number("PRAGMA page_count") - foreign.number("PRAGMA freelist_count")) * 4096;
+        REQUIRE(used <= static_cast<std::int64_t>(limit));
+        if (exact) check_counts(crashed);
+      }
+    }
+    REQUIRE_FALSE(store->dropped().empty());
+    CHECK(store->dropped().front().messages > 10);
+  }
+}
+
 TEST_CASE("quota: a crash at any moment finds the file within its limit") {
   File file;
   file.options.quota.messages = 8;
