@@ -17,21 +17,27 @@ namespace {
 using bench::Figures;
 
 /// Plain SQL makes a backlog faster than one enqueue after the other, of the same rows. They are in the
-/// database file then, not in its log.
-void fill(const std::string& path, std::size_t messages, const satchel::Options& options = {}) {
-  for (const char* tail : {"", "-wal", "-shm", "-relay"}) std::filesystem::remove(path + tail);
+/// database file then, not in its log. `priority`: as the table has it, 0 for normal.
+void add(const std::string& path, std::size_t messages, const satchel::Options& options = {},
+         std::int64_t priority = 0) {
   satchel::Outbox outbox{path, options};
   constexpr std::size_t kEach = 100'000;
   for (std::size_t done = 0; done < messages; done += kEach) {
     auto tx = outbox.begin();
     tx.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-        " INSERT INTO satchel_message(topic, payload, boot, created)"
-        " SELECT 'plant/boiler/temperature', printf('%.*c', 100, 'x'), 1, 1 FROM n",
-        static_cast<std::int64_t>(std::min(kEach, messages - done)));
+        " INSERT INTO satchel_message(topic, payload, boot, created, priority)"
+        " SELECT 'plant/boiler/temperature', printf('%.*c', 100, 'x'), 1, 1, nullif(?, 0) FROM n",
+        static_cast<std::int64_t>(std::min(kEach, messages - done)), priority);
     tx.commit();
   }
   bench::BareDatabase{path, {}}.run("PRAGMA wal_checkpoint(PASSIVE)");
+}
+
+/// In a new file.
+void fill(const std::string& path, std::size_t messages, const satchel::Options& options = {}) {
+  for (const char* tail : {"", "-wal", "-shm", "-relay"}) std::filesystem::remove(path + tail);
+  add(path, messages, options);
 }
 
 double microseconds_each(const bench::Meter& meter, std::size_t count) {
@@ -74,6 +80,65 @@ Figures backlog(const std::string& path) {
   figures.emplace_back("drain_cpu_us", (bench::cpu_seconds() - cpu) * 1e6 / static_cast<double>(drained));
   outbox->stop(std::chrono::seconds{10});
   return figures;
+}
+
+/// A quota that has room, or is reached by what is pending.
+struct Limit {
+  const char* name;
+  satchel::Quota quota;
+  bool full = false;
+};
+
+/// Enqueueing under a quota.
+Figures limited(const std::string& path, const Limit& limit) {
+  satchel::Options options;
+  options.durability = satchel::Durability::relaxed;
+  const std::uint64_t pending = satchel::Outbox{path, options}.status().pending;
+  options.quota = limit.quota;
+  if (limit.full) options.quota.messages = pending;
+  satchel::Outbox outbox{path, options};
+  const satchel::Message message{
+      .topic = "bench", .payload = std::string(100, 'x'), .priority = satchel::Priority::urgent};
+  const bench::Meter first;
+  outbox.enqueue(message);
+  const double first_ms = first.seconds() * 1e3;
+  constexpr std::size_t kOwn = 300;
+  const double cpu = bench::cpu_seconds();
+  const bench::Meter meter;
+  for (std::size_t i = 0; i < kOwn; ++i) outbox.enqueue(message);
+  return {{"enqueue_us", microseconds_each(meter, kOwn)},
+          {"cpu_us", (bench::cpu_seconds() - cpu) * 1e6 / static_cast<double>(kOwn)},
+          {"first_ms", first_ms}};
+}
+
+/// Few and many pending, under every kind of quota.
+void quotas(const bench::Program& program, const std::string& directory, std::size_t many) {
+  const std::string name =
+      "enqueueing urgent messages under a quota, 2 k or " + std::to_string(many) + " pending";
+  if (!program.wants(name)) return;
+  using satchel::WhenFull;
+  constexpr std::uint64_t kRoom = 1'000'000'000'000;
+  const std::vector<Limit> limits{
+      {"no quota", {}},
+      {"bounds", {.messages = kRoom, .bytes = kRoom}},
+      {"exact", {.messages = kRoom, .bytes = kRoom, .exact = true}},
+      {"full, drop_oldest", {.when_full = WhenFull::drop_oldest}, true},
+      {"full, drop_lowest", {.when_full = WhenFull::drop_lowest, .exact = true}, true},
+  };
+  std::vector<bench::Variant> variants;
+  for (const auto& [pending, size] : {std::pair{std::size_t{2'000}, "2 k"}, {many, "many"}}) {
+    // The urgent half comes first.
+    const std::string path = directory + "/quota-" + std::to_string(pending) + ".db";
+    fill(path, 0);
+    add(path, pending / 2, {}, 1);
+    add(path, pending - pending / 2);
+    for (const Limit& limit : limits)
+      variants.push_back({std::string{size} + ", " + limit.name, [=] { return limited(path, limit); }});
+  }
+  program.row(name, variants,
+              {{"many, full, drop_oldest", "cpu_us", "2 k, full, drop_oldest", 0, 3},
+               {"many, full, drop_lowest", "cpu_us", "2 k, full, drop_lowest", 0, 3}},
+              1);
 }
 
 /// To the last message.
@@ -158,6 +223,7 @@ int main(int count, char** words) {
     const std::string large = program.sized("5 M", "100 k");
     program.row("pending messages of 100 B", variants,
                 {{large, "drain_us", "1 k", 0, 2}, {large, "open_ms", "", 0, 5}});
+    quotas(program, directory.path(), program.sized<std::size_t>(5'000'000, 100'000));
     const std::size_t all = program.sized<std::size_t>(1'000'000, 20'000);
     const auto drained = [&] {
       const std::string path = directory.path() + "/all.db";

@@ -21,6 +21,7 @@ struct Pattern {
   std::chrono::milliseconds linger{20};
   std::size_t unsettled = 200;
   std::size_t bytes = 100;
+  bool exact = false;  ///< with the counts of `Quota::exact`
 };
 
 struct Spent {
@@ -55,6 +56,7 @@ Day live(const Pattern& pattern, std::size_t messages, bool with_sink) {
   options.batch_size = std::max(options.batch_size, pattern.unsettled);
   // Without a relay the commit that reaches it makes the checkpoint.
   options.max_wal_bytes = options.checkpoint_bytes;
+  if (pattern.exact) options.quota = {.messages = 1'000'000, .exact = true};
   satchel::Outbox outbox{directory.path() + "/device.db", options};
   if (with_sink) outbox.attach(bench::NullSink{});
   const std::string payload(pattern.bytes, 'x');
@@ -122,6 +124,9 @@ int main(int count, char** words) {
     row("one a second, acknowledgements ride, pages of 1024 B", {.page = 1024, .linger = two},
         {{"satchel", "relay_bytes", "", 0, 300}});
     row("10 a second, acknowledgements ride", {.burst = 10, .linger = two});
+    row("one a second, exact counts", {.exact = true});
+    row("10 a second, exact counts", {.burst = 10, .exact = true});
+    row("bursts of 100, exact counts", {.burst = 100, .exact = true});
     row("bursts of 100 of 16 KiB", {.burst = 100, .bytes = 16'384});
   });
 }
