@@ -169,10 +169,45 @@ class Moody final : public satchel::Sink {
   satchel::SinkEvents* events_ = nullptr;
 };
 
+/// All policies at once, on a file that is full most of the time: priorities, delays, expiry, coalescing,
+/// routes with numbers and an order of their own, announcements.
+void by_policy(const Life& life, const satchel::Quota& quota, std::size_t messages) {
+  satchel::Options options = life.options();
+  options.quota = quota;
+  options.quota.messages = messages / 2;
+  options.announce_topic = "drops";
+  satchel::Outbox outbox{life.path(), options};
+  outbox.attach(Moody{}, {.name = "alarm", .topics = {"alarm/#"}, .drain = satchel::Drain::newest_first});
+  outbox.attach(Moody{}, {.name = "modem", .topics = {"modem/#"}, .sequence = true, .paused = true});
+  outbox.attach(Moody{}, {.drain = satchel::Drain::interleaved});
+  for (std::size_t i = 0; i < messages * 3; ++i) {
+    satchel::Message message{.topic = "plant/boiler/temperature", .payload = kPayload};
+    if (i % 3 == 0) message.topic = i % 2 == 0 ? "alarm/1" : "modem/1";
+    if (i % 4 == 1) message.priority = i % 8 == 1 ? satchel::Priority::urgent : satchel::Priority::bulk;
+    if (i % 5 == 0) message.expires_after = std::chrono::hours{1};
+    if (i % 7 == 0) message.not_before = std::chrono::minutes{10};
+    if (i % 6 == 0) message.key = "key-" + std::to_string(i % 4);
+    message.coalesce = i % 12 == 0;
+    outbox.enqueue(message);
+    if (i % messages == 0) life.clock->advance(std::chrono::hours{2});
+    if (i % 20 == 0) outbox.run_once();
+  }
+  for (int hour = 0; hour < 3; ++hour) {
+    while (outbox.run_once()) {
+    }
+    life.clock->advance(std::chrono::hours{1});
+  }
+  outbox.resume("modem");
+  while (outbox.run_once()) {
+  }
+  outbox.stop(std::chrono::seconds{1});
+}
+
 /// Everything that an outbox does to its file, once and more.
 void statements(std::size_t messages) {
   sqlite3_auto_extension(reinterpret_cast<void (*)()>(watch_connection));
   const Life life;
+  by_policy(life, {.when_full = satchel::WhenFull::drop_oldest}, messages);
   {
     satchel::Outbox outbox{life.path(), life.options()};
     outbox.attach(Moody{});
@@ -196,6 +231,8 @@ void statements(std::size_t messages) {
     }
     outbox.stop(std::chrono::seconds{1});
   }
+  // The counts come last, and stay for those who ask how SQLite goes about them.
+  by_policy(life, {.when_full = satchel::WhenFull::drop_lowest, .exact = true}, messages);
   // Whoever asks how SQLite goes about them needs the tables.
   sqlite3_cancel_auto_extension(reinterpret_cast<void (*)()>(watch_connection));
   sqlite3* database = nullptr;
