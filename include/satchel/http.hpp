@@ -76,6 +76,15 @@ struct HttpCredentials {
   std::string authorization{};  ///< the whole value of the header, for any other scheme
 };
 
+/// A static header whose value is a secret, such as `X-Api-Key`.
+struct HttpSecretHeader {
+  std::string name{};
+  /// The first line of this file, read anew when the file has changed.
+  std::string file{};
+  /// Used when `file` is empty.
+  std::string value{};
+};
+
 /// Certificates. Chain and host name are always verified; TLS 1.2 or newer.
 struct HttpTls {
   /// CA certificates, PEM. Empty: the system's. Set it for a server whose certificate is of an authority of
@@ -143,8 +152,10 @@ struct HttpOptions {
   std::string password_file{};
   /// Used when `password_file` is empty. For programs that get the secret by other ways.
   std::string password{};
-  /// A token or a password over `http://` can be read on the way: needs this to be set, except to a loopback
-  /// address.
+  /// Sent with every request, like `headers`, and beside one of the credentials above.
+  std::vector<HttpSecretHeader> secret_headers{};
+  /// A token, a password or a secret header over `http://` can be read on the way: needs this to be set,
+  /// except to a loopback address.
   bool credentials_without_tls = false;
 
   /// Certificates, for `https://`.
@@ -208,7 +219,8 @@ class HttpSink final : public Sink {
   /// (`signature_secrets_file`); `header.NAME` sets a static header, `query` the address's own query;
   /// durations are in milliseconds, those of connections in seconds. Secrets come from `bearer_token_file`,
   /// `password_file`, `signature_secrets_file`, or from the environment variables named by
-  /// `bearer_token_env`, `password_env`, `signature_secrets_env` (one a line). Throws `InvalidOption`.
+  /// `bearer_token_env`, `password_env`, `signature_secrets_env` (one a line); `header_file.NAME` and
+  /// `header_env.NAME` are `secret_headers` from a file or an environment variable. Throws `InvalidOption`.
   static HttpSink from_url(const SinkUrl& url);
   ~HttpSink() override;
   HttpSink(HttpSink&&) noexcept;

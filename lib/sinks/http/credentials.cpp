@@ -22,6 +22,11 @@ std::string authorization_of(const HttpCredentials& credentials) {
   return "Basic " + base64(credentials.username + ':' + credentials.password);
 }
 
+void refuse_control(const std::string& value) {
+  if (!is_field_value(value))
+    throw Error{"send", "the credentials have a control character", "check where they come from"};
+}
+
 std::optional<SecretFile> file_of(const std::string& path) {
   if (path.empty()) return std::nullopt;
   return SecretFile{path};
@@ -42,6 +47,8 @@ Credentials::Credentials(const HttpOptions& options)
       password_{options.password},
       token_file_{file_of(options.bearer_token_file)},
       password_file_{file_of(options.password_file)} {
+  for (const HttpSecretHeader& header : options.secret_headers)
+    headers_.push_back({header.name, header.value, file_of(header.file)});
   if (!options.signature) return;
   fixed_keys_ = keys_of(options.signature->secrets);
   if (fixed_keys_.empty()) keys_file_ = file_of(options.signature->secrets_file);
@@ -58,9 +65,17 @@ std::string Credentials::authorization() {
     credentials.password = password_file_ ? password_file_->first() : password_;
   }
   std::string value = authorization_of(credentials);
-  if (!is_field_value(value))
-    throw Error{"send", "the credentials have a control character", "check where they come from"};
+  refuse_control(value);
   return value;
+}
+
+std::vector<Header> Credentials::headers() {
+  std::vector<Header> all;
+  for (SecretHeader& header : headers_) {
+    all.push_back({header.name, header.file ? header.file->first() : header.value});
+    refuse_control(all.back().value);
+  }
+  return all;
 }
 
 std::vector<std::string> Credentials::signing_keys() {
@@ -71,6 +86,9 @@ void Credentials::refused() noexcept {
   if (token_file_) token_file_->forget();
   if (password_file_) password_file_->forget();
   if (keys_file_) keys_file_->forget();
+  for (SecretHeader& header : headers_) {
+    if (header.file) header.file->forget();
+  }
 }
 
 }  // namespace satchel::http

@@ -20,6 +20,9 @@ class Credentials {
   /// in a text.
   std::string authorization();
 
+  /// The secret headers. Throws `Error`.
+  std::vector<Header> headers();
+
   /// Keys of the signature. Throws `Error`.
   std::vector<std::string> signing_keys();
 
@@ -36,6 +39,12 @@ class Credentials {
   std::optional<SecretFile> token_file_;
   std::optional<SecretFile> password_file_;
   std::optional<SecretFile> keys_file_;
+  struct SecretHeader {
+    std::string name;
+    std::string value;
+    std::optional<SecretFile> file;
+  };
+  std::vector<SecretHeader> headers_;
 };
 
 }  // namespace satchel::http

@@ -188,7 +188,7 @@ const std::map<std::string_view, Setter>& plain_setters() {
 }
 
 std::vector<std::string_view> known_names() {
-  std::vector<std::string_view> names{"header.NAME", "proxy", "query"};
+  std::vector<std::string_view> names{"header.NAME", "header_env.NAME", "header_file.NAME", "proxy", "query"};
   for (const auto* setters : {&plain_setters(), &batch_setters(), &secret_setters()}) {
     for (const auto& [name, setter] : *setters) names.push_back(name);
   }
@@ -203,10 +203,21 @@ void set_proxy(HttpOptions& options, const std::string& value) {
 
 void set(HttpOptions& options, const std::string& name, const std::string& value) {
   constexpr std::string_view kHeader = "header.";
+  constexpr std::string_view kHeaderFile = "header_file.";
+  constexpr std::string_view kHeaderVariable = "header_env.";
   if (name == "query") return;
   if (name == "proxy") return set_proxy(options, value);
   if (name.starts_with(kHeader)) {
     options.headers.push_back({name.substr(kHeader.size()), value});
+    return;
+  }
+  if (name.starts_with(kHeaderFile)) {
+    options.secret_headers.push_back({name.substr(kHeaderFile.size()), value, {}});
+    return;
+  }
+  if (name.starts_with(kHeaderVariable)) {
+    options.secret_headers.push_back(
+        {name.substr(kHeaderVariable.size()), {}, from_environment(name, value)});
     return;
   }
   for (const auto* setters : {&plain_setters(), &batch_setters(), &secret_setters()}) {

@@ -60,15 +60,20 @@ void check_times(const HttpOptions& options) {
   check_time("max_retry_after", options.max_retry_after, milliseconds{0}, hours{24 * 30});
 }
 
+void check_header(const std::string& name, const std::string& value) {
+  if (!is_token(name)) refuse("a static header's name is not an HTTP token", "letters, digits and -");
+  if (!is_field_value(value))
+    refuse("the static header '" + name + "' has a control character", "leave out line breaks and NUL");
+  if (is_reserved_field(name))
+    refuse("the static header '" + name + "'", "the sink sets it, or it belongs to the credentials");
+}
+
 void check_headers(const HttpOptions& options) {
-  for (const Header& header : options.headers) {
-    if (!is_token(header.name))
-      refuse("a static header's name is not an HTTP token", "letters, digits and -");
-    if (!is_field_value(header.value))
-      refuse("the static header '" + header.name + "' has a control character",
-             "leave out line breaks and NUL");
-    if (is_reserved_field(header.name))
-      refuse("the static header '" + header.name + "'", "the sink sets it, or it belongs to the credentials");
+  for (const Header& header : options.headers) check_header(header.name, header.value);
+  for (const HttpSecretHeader& header : options.secret_headers) {
+    check_header(header.name, header.value);
+    if (header.file.empty() && header.value.empty())
+      refuse("the secret header '" + header.name + "' is empty", "set its file or its value");
   }
   if (!is_field_value(options.user_agent)) refuse("user_agent has a control character", "leave it out");
   if (options.event_type.empty()) refuse("event_type is empty", "CloudEvents demand a type");
@@ -80,7 +85,8 @@ void check_credentials(const HttpOptions& options, const UrlTemplate& url) {
   if (password && !basic) refuse("a password without a username", "set username");
   if (basic && !options.bearer_token_file.empty())
     refuse("both username and bearer_token_file", "a request has one Authorization: keep one of them");
-  const bool any = basic || !options.bearer_token_file.empty() || options.credentials;
+  const bool any =
+      basic || !options.bearer_token_file.empty() || options.credentials || !options.secret_headers.empty();
   if (any && !url.is_https() && !url.is_loopback() && !options.credentials_without_tls)
     refuse("credentials for " + url.shown(), "use https://, or set credentials_without_tls");
 }

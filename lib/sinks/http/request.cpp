@@ -95,6 +95,7 @@ Request RequestBuilder::compose(Batch& batch) {
   add_field(request, "Idempotency-Key", '"' + id + '"');
   if (!carries_many(options_.body)) add_message_fields(first, request);
   for (const Header& header : options_.headers) add_field(request, header.name, header.value);
+  for (const Header& header : credentials_.headers()) add_field(request, header.name, header.value);
   // libcurl would wait a second for "100 Continue" before a large body.
   request.fields.emplace_back("Expect:");
   if (options_.gzip && request.body.size() >= options_.gzip_min_bytes) {
@@ -147,6 +148,15 @@ void RequestBuilder::add_content_type(const Batch& batch, Request& request) cons
   }
 }
 
+/// A header of every request, which wins over a message's own.
+bool RequestBuilder::is_static(std::string_view name) const noexcept {
+  const auto secret = [name](const HttpSecretHeader& header) {
+    return equal_ignoring_case(header.name, name);
+  };
+  return find_field(options_.headers, name) != nullptr ||
+         std::any_of(options_.secret_headers.begin(), options_.secret_headers.end(), secret);
+}
+
 void RequestBuilder::add_message_fields(const Delivery& delivery, Request& request) const {
   add_field(request, "satchel-id", delivery.id.to_string());
   if (!url_.has_topic()) add_field(request, "satchel-topic", escape_header(delivery.topic));
@@ -156,7 +166,7 @@ void RequestBuilder::add_message_fields(const Delivery& delivery, Request& reque
   const bool binary_event = options_.body == HttpBody::cloudevents_binary;
   if (binary_event) add_event_fields(delivery, request);
   for (const Header& header : delivery.headers) {
-    if (is_reserved_field(header.name) || find_field(options_.headers, header.name) != nullptr) continue;
+    if (is_reserved_field(header.name) || is_static(header.name)) continue;
     if (binary_event && is_event_attribute(header.name)) continue;
     add_field(request, header.name, header.value);
   }

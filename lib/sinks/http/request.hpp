@@ -43,6 +43,7 @@ class RequestBuilder {
   std::string body_of(Batch& batch) const;
   void add_message_fields(const Delivery& delivery, Request& request) const;
   void add_event_fields(const Delivery& delivery, Request& request) const;
+  bool is_static(std::string_view name) const noexcept;
   void add_content_type(const Batch& batch, Request& request) const;
   void sign(const std::string& id, Request& request);
 

@@ -106,6 +106,28 @@ TEST_CASE("http: a user name and a password, fixed or from a file, make basic au
   CHECK(harness.post(1).verdict == Verdict::delivered);
 }
 
+TEST_CASE(
+    "http: a secret header from a file is read anew when the file is replaced, and wins over a message's "
+    "own") {
+  const Secret secret{"first\n"};
+  std::string wanted = "first";
+  ScriptedHttp server{[&](const HttpRequest& request) {
+    return request.header("x-api-key") == wanted ? HttpReply::of(200) : HttpReply::of(401);
+  }};
+  auto options = options_for(server.url());
+  options.secret_headers = {{"X-Api-Key", secret.path(), {}}};
+  options.username = "beside";
+  options.password = "it";
+  Harness harness{options};
+  CHECK(harness.post(1).verdict == Verdict::delivered);
+  wanted = "second";
+  const Receipt refused = harness.post(2);
+  CHECK(refused.verdict == Verdict::blocked);
+  CHECK_FALSE(contains(refused.reason, "first"));
+  secret.write("second\n");
+  CHECK(harness.post(3).verdict == Verdict::delivered);
+}
+
 TEST_CASE("http: credentials come from a function for every request") {
   Guarded guard;
   ScriptedHttp server{[&](const HttpRequest& request) { return guard(request); }};

@@ -228,3 +228,21 @@ TEST_CASE("http url: secrets come from files or from environment variables that 
   refuse_url("https://h/?password=s3cret", "the parameter 'password'");
   refuse_url("https://h/?bearer_token=s3cret", "the parameter 'bearer_token'");
 }
+
+TEST_CASE(
+    "http url: a header that is a secret comes from a file or a variable, and needs TLS like the others") {
+  setenv("SATCHEL_TEST_KEY", "s3cret", 1);
+  unsetenv("SATCHEL_TEST_NONE");
+  CHECK_NOTHROW(from("https://h/?header_env.X-Api-Key=SATCHEL_TEST_KEY"));
+  CHECK_NOTHROW(from("https://h/?header_file.X-Api-Key=/etc/key"));
+  CHECK_NOTHROW(from("http://localhost/?header_file.X-Api-Key=/etc/key"));
+  CHECK_NOTHROW(from("http://h.example/?header_file.X-Api-Key=/etc/key&credentials_without_tls=true"));
+  refuse_url("http://h.example/?header_file.X-Api-Key=/etc/key", "credentials_without_tls");
+  refuse_url("http://h.example/?header_env.X-Api-Key=SATCHEL_TEST_KEY", "credentials_without_tls");
+  refuse_url("https://h/?header_env.X-Api-Key=SATCHEL_TEST_NONE", "SATCHEL_TEST_NONE");
+  refuse_url("https://h/?header_file.X-Api-Key=", "'X-Api-Key' is empty");
+  refuse_url("https://h/?header_file.Authorization=/etc/key", "'Authorization'");
+  refuse_url("https://h/?header_file.a%20b=/etc/key", "not an HTTP token");
+  setenv("SATCHEL_TEST_KEY", "two\r\nlines", 1);
+  refuse_url("https://h/?header_env.X-Api-Key=SATCHEL_TEST_KEY", "control character");
+}
