@@ -33,6 +33,14 @@ struct BackgroundFailure {
   BootTime since;       ///< when it began
 };
 
+/// What of a route's limits keeps messages from being sent.
+enum class HeldBy : std::uint8_t {
+  nothing,
+  rate,    ///< `RouteOptions::messages_per_second` or `bytes_per_second`: it goes on in a moment
+  quiet,   ///< `RouteOptions::quiet`; urgent messages are sent
+  budget,  ///< `RouteOptions::budget` is used up; urgent messages are sent as far as its reserve goes
+};
+
 /// A look at one route. Counters count since the relay was started.
 struct RouteStatus {
   std::string name;                  ///< as in `RouteOptions::name`
@@ -53,6 +61,12 @@ struct RouteStatus {
   bool pending_is_bound = false;  ///< so many at least, not exactly
   /// What to do about `sink_problem`; empty with it.
   std::string sink_remedy;
+  /// As the sink calls itself (`Sink::name`); empty before it was asked for the first time.
+  std::string sink_name;
+  /// Why messages wait though the sink is up: `held_back`, and the rate.
+  HeldBy held_by = HeldBy::nothing;
+  /// When more may be sent by then; nothing: it is not held, or that is not known yet.
+  std::optional<BootTime> held_until;
 };
 
 /// Why a message was dropped. The values are part of the file format.
@@ -190,6 +204,7 @@ struct DeadLetter {
 std::string_view remedy_of(SinkState state) noexcept;
 
 std::string_view to_string(SinkState state) noexcept;    ///< as in logs: `up`
+std::string_view to_string(HeldBy limit) noexcept;       ///< likewise: `quiet`
 std::string_view to_string(DeadReason reason) noexcept;  ///< likewise: `rejected`
 std::string_view to_string(DropReason reason) noexcept;  ///< likewise: `quota`
 

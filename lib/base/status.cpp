@@ -35,6 +35,20 @@ std::string_view to_string(SinkState state) noexcept {
   return "unknown";
 }
 
+std::string_view to_string(HeldBy limit) noexcept {
+  switch (limit) {
+    case HeldBy::nothing:
+      return "nothing";
+    case HeldBy::rate:
+      return "rate";
+    case HeldBy::quiet:
+      return "quiet";
+    case HeldBy::budget:
+      return "budget";
+  }
+  return "unknown";
+}
+
 std::string_view to_string(DeadReason reason) noexcept {
   switch (reason) {
     case DeadReason::rejected:

@@ -3,6 +3,7 @@
 
 #include <satchel/clock.hpp>
 #include <satchel/route.hpp>
+#include <satchel/status.hpp>
 
 #include "relay/budget.hpp"
 #include "relay/quiet.hpp"
@@ -33,11 +34,13 @@ class Limits {
 
   /// One more message may go now.
   bool admits(std::size_t bytes, bool urgent, BootTime now, const WallReading& wall) noexcept {
-    return !holds_back(bytes, urgent, now, wall) && throttle_.admits(bytes, now);
+    return held_by(bytes, urgent, now, wall) == HeldBy::nothing;
   }
-  /// Because of the budget or of quiet hours it may not.
-  bool holds_back(std::size_t bytes, bool urgent, BootTime now, const WallReading& wall) noexcept {
-    return (!urgent && quiet_.quiet(wall)) || !budget_.admits(bytes, urgent, now, wall);
+  /// What is in its way.
+  HeldBy held_by(std::size_t bytes, bool urgent, BootTime now, const WallReading& wall) noexcept {
+    if (!urgent && quiet_.quiet(wall)) return HeldBy::quiet;
+    if (!budget_.admits(bytes, urgent, now, wall)) return HeldBy::budget;
+    return throttle_.admits(bytes, now) ? HeldBy::nothing : HeldBy::rate;
   }
   /// It goes.
   void take(std::size_t bytes, BootTime now, const WallReading& wall) noexcept {

@@ -77,7 +77,7 @@ void RouteRelay::abandon() noexcept {
   lead_.reset();
   route_.leave(shared_.now);
   wants_process_ = false;
-  held_back_ = false;
+  held_by_ = HeldBy::nothing;
   limited_until_.reset();
 }
 
@@ -234,7 +234,10 @@ void RouteRelay::publish(RouteStatus& status) {
   status.sink_problem = sink_problem_;
   status.name = name_;
   status.paused = pause_wanted_.load(std::memory_order_relaxed);
-  status.held_back = held_back_;
+  status.held_by = held_by_;
+  status.held_back = held_by_ == HeldBy::quiet || held_by_ == HeldBy::budget;
+  status.held_until = held_by_ == HeldBy::nothing ? std::nullopt : limited_until_;
+  status.sink_name = sink_name_;
   status.in_flight = in_flight();
   status.delivered = delivered_;
   if (limits_.counts_bytes()) {

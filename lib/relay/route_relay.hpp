@@ -200,7 +200,7 @@ class RouteRelay {
   /// A suspect that may end the process has its turn.
   bool wants_process_ = false;
   bool outage_ = false;
-  bool held_back_ = false;
+  HeldBy held_by_ = HeldBy::nothing;
   bool note_due_ = false;
   /// After an outage nothing is sent before.
   BootTime send_from_{};

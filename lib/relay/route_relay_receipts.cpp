@@ -126,7 +126,7 @@ void RouteRelay::fell(const Receipt& cause) {
   // What waited for company would wait for the outage.
   shared_.lead->settle_now = true;
   outage_ = true;
-  held_back_ = false;
+  held_by_ = HeldBy::nothing;
   if (was_up) {
     lead_->window.outage();
     lead_->tiers.forget_loaded();

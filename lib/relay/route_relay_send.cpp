@@ -311,14 +311,16 @@ void RouteRelay::plan() {
   wall_ = shared_.clock.wall();
   plan_ = limits_;
   limited_until_.reset();
-  held_back_ = false;
+  held_by_ = HeldBy::nothing;
 }
 
 bool RouteRelay::admitted(std::size_t bytes, Priority priority) {
   if (!plan_) return true;
   const bool urgent = priority == Priority::urgent;
-  if (plan_->admits(bytes, urgent, shared_.now, wall_)) return true;
-  held_back_ = held_back_ || plan_->holds_back(bytes, urgent, shared_.now, wall_);
+  const HeldBy limit = plan_->held_by(bytes, urgent, shared_.now, wall_);
+  if (limit == HeldBy::nothing) return true;
+  // What holds for longer is what is told.
+  if (held_by_ == HeldBy::nothing || held_by_ == HeldBy::rate) held_by_ = limit;
   const std::optional<BootTime> next = plan_->next(bytes, urgent, shared_.now, wall_);
   if (next && (!limited_until_ || *next < *limited_until_)) limited_until_ = next;
   return false;
