@@ -3,6 +3,8 @@
 
 #include "base/headers.hpp"
 #include "store/boots.hpp"
+#include "store/priorities.hpp"
+#include "store/retry_text.hpp"
 
 #include <satchel/error.hpp>
 #include <satchel/topic_rule.hpp>
@@ -37,16 +39,18 @@ enum Column : int {
   kDueBoot,
   kDue,
   kPayload,
+  kRetry,
 };
 
 enum class From { first_row, rows, key, failed, row };
 
 // Rows are greater than ?1, at most ?2 of them; ?3 is a key or a row.
-std::string sql_for(From from, bool payload) {
+std::string sql_for(From from, bool payload, bool retries) {
   std::string sql =
       "SELECT m.id, m.topic, m.key, m.content_type, m.headers, m.priority, m.boot, m.created, m.delay, m.ttl,"
       " a.attempts, a.first_error, a.last_error, a.boot, a.due, ";
   sql += payload ? "m.payload" : "NULL";
+  sql += retries ? ", m.retry" : ", NULL";
   if (from == From::failed) {
     return sql + " FROM satchel_attempt a CROSS JOIN satchel_message m ON m.id = a.id" +
            " WHERE a.id > ?1 ORDER BY a.id LIMIT ?2";
@@ -59,11 +63,6 @@ std::string sql_for(From from, bool payload) {
   // Otherwise tombstones are left out when the row is read: they count as read.
   if (from == From::first_row) sql += " AND m.topic <> ''";
   return sql + " ORDER BY m.id LIMIT ?2";
-}
-
-Priority priority_of(const std::optional<std::int64_t>& number) {
-  if (number == 1) return Priority::urgent;
-  return number == 2 ? Priority::bulk : Priority::normal;
 }
 
 class Reading {
@@ -86,6 +85,7 @@ class Reading {
     found.message.priority = priority_of(row.optional_integer(kPriority));
     if (!row.is_null(kTimeToLive)) found.message.expires_after = milliseconds{row.integer(kTimeToLive)};
     if (!row.is_null(kDelay)) found.message.not_before = milliseconds{row.integer(kDelay)};
+    if (!row.is_null(kRetry)) found.message.retry = decode_retry(row.text(kRetry));
     found.delayed = found.message.not_before.has_value();
     found.in_flight = std::binary_search(around_.in_flight.begin(), around_.in_flight.end(), found.id.row);
     date(found, row);
@@ -119,7 +119,7 @@ class Reading {
 
 std::optional<PendingMessage> one(Connection& reader, From from, std::int64_t row, bool payload,
                                   const Surroundings& around) {
-  const std::string sql = sql_for(from, payload);
+  const std::string sql = sql_for(from, payload, around.retries);
   Statement statement{reader.database(), sql.c_str()};
   statement.bind(1, std::int64_t{0}).bind(2, std::int64_t{1});
   if (from == From::row) statement.bind(3, row);
@@ -134,7 +134,7 @@ std::vector<PendingMessage> browse(Connection& reader, const MessageQuery& query
   From from = From::rows;
   if (query.failed) from = From::failed;
   if (!query.failed && !query.key.empty()) from = From::key;
-  const std::string sql = sql_for(from, !query.without_payload);
+  const std::string sql = sql_for(from, !query.without_payload, around.retries);
   Statement rows{reader.database(), sql.c_str()};
   Reading reading{reader, around};
   std::vector<PendingMessage> found;

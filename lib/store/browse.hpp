@@ -18,6 +18,7 @@ struct Surroundings {
   Present present;
   std::vector<IdentityRange> ranges;
   std::vector<std::int64_t> in_flight;  ///< ascending
+  bool retries = true;                  ///< the file keeps limits of attempts with the messages
 };
 
 /// Messages that wait, as asked for. Rows that are passed over are read in several short reads, so that no

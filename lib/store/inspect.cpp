@@ -114,6 +114,7 @@ std::optional<RelayFile>& Inspector::Core::relay_file() {
 Surroundings Inspector::Core::surroundings() {
   SQLite::Database& database = connection->database();
   Surroundings around;
+  around.retries = version.version >= 2;
   around.ranges = read_ranges(database);
   around.present.now = to_ms(clock->now());
   const WallReading wall = clock->wall();
@@ -233,8 +234,9 @@ std::optional<PendingMessage> Inspector::message(std::int64_t row) {
 }
 
 std::vector<DeadLetter> Inspector::dead_letters(std::size_t limit, std::int64_t after) {
+  const bool retries = core_->version.version >= 2;
   return core_->read("list dead letters of",
-                     [&](Connection& reader) { return list_dead(reader, limit, after); });
+                     [&](Connection& reader) { return list_dead(reader, limit, after, retries); });
 }
 
 std::optional<DeadLetter> Inspector::dead_letter(std::int64_t row) {

@@ -4,6 +4,8 @@
 #include "base/headers.hpp"
 #include "store/ages.hpp"
 #include "store/boots.hpp"
+#include "store/priorities.hpp"
+#include "store/retry_text.hpp"
 
 #include <satchel/error.hpp>
 
@@ -43,6 +45,9 @@ DeadLetter decode(Statement& row, Offsets& offsets, SQLite::Database& database) 
   dead.first_error = row.text(12);
   dead.last_error = row.text(13);
   dead.died = moment(14, 15);
+  dead.message.priority = priority_of(row.optional_integer(16));
+  if (!row.is_null(17)) dead.message.not_before = std::chrono::milliseconds{row.integer(17)};
+  if (!row.is_null(18)) dead.message.retry = decode_retry(row.text(18));
   return dead;
 }
 
@@ -72,12 +77,13 @@ Counts count(Connection& reader) {
   return counts;
 }
 
-std::vector<DeadLetter> list_dead(Connection& reader, std::size_t limit, std::int64_t after) {
+std::vector<DeadLetter> list_dead(Connection& reader, std::size_t limit, std::int64_t after, bool retries) {
   SQLite::Database& database = reader.database();
-  Statement rows{
-      database,
+  const std::string sql =
       "SELECT id, identity, topic, payload, key, content_type, headers, boot, created, ttl, reason, attempts,"
-      " first_error, last_error, died_boot, died FROM satchel_dead WHERE id > ?1 ORDER BY id LIMIT ?2"};
+      " first_error, last_error, died_boot, died, priority, delay, " +
+      std::string{retries ? "retry" : "NULL"} + " FROM satchel_dead WHERE id > ?1 ORDER BY id LIMIT ?2";
+  Statement rows{database, sql.c_str()};
   rows.bind(1, after).bind(2, static_cast<std::int64_t>(std::min<std::size_t>(limit, 1'000'000'000)));
   Offsets offsets;
   std::vector<DeadLetter> letters;

@@ -16,8 +16,10 @@ inline constexpr std::uint64_t kCountedExactly = 100'000;
 /// Counts what the file holds.
 Counts count(Connection& reader);
 
-/// Dead letters with ids above `after`, in ascending order, at most `limit`.
-std::vector<DeadLetter> list_dead(Connection& reader, std::size_t limit, std::int64_t after);
+/// Dead letters with ids above `after`, in ascending order, at most `limit`. `retries`: the file has a column
+/// for their limits of attempts, which that of the first version has not.
+std::vector<DeadLetter> list_dead(Connection& reader, std::size_t limit, std::int64_t after,
+                                  bool retries = true);
 
 /// What was dropped, by reason and topic.
 std::vector<Dropped> list_dropped(Connection& reader);
