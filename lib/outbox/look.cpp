@@ -75,7 +75,8 @@ void count_by_route(Status& status, const store::Store& store,
                     const std::vector<std::vector<std::string>>& filters) {
   const std::size_t routes = std::min(status.routes.size(), filters.size());
   if (routes == 0) return;
-  if (filters.front().empty()) {
+  const std::vector<std::string>& first = filters.front();
+  if (std::find(first.begin(), first.end(), "#") != first.end()) {
     status.routes.front().pending = status.pending;
     status.routes.front().pending_is_bound = status.pending_is_bound;
     return;
