@@ -72,18 +72,58 @@ struct SinkReport {
   std::optional<std::chrono::milliseconds> since;
 };
 
+/// What the relay of a file said last about one of its routes.
+struct RouteReport {
+  /// `pending` is counted in the file now; `held_until` is left out, see `held_for`.
+  RouteStatus status;
+  /// `status.pending` is known: the topics of all routes were told.
+  bool pending_known = false;
+  /// How long the sink has been in its state; nothing when that was before the last boot.
+  std::optional<std::chrono::milliseconds> since;
+  /// How long what holds its messages back goes on holding them; nothing: nothing does, or it is not known.
+  std::optional<std::chrono::milliseconds> held_for;
+};
+
 /// What can be seen from outside of the relay of a file.
 struct RelayReport {
   /// A process is the relay now. Otherwise the rest is what the last one left.
   bool alive = false;
   /// The process that is, or was, the relay; 0: unknown.
   std::int64_t process = 0;
-  std::vector<SinkReport> sinks;  ///< in the order of `attach`
+  /// At most 8, each name once: `routes` tells more.
+  std::vector<SinkReport> sinks;
   /// What keeps it from working, and what to do; empty when nothing does.
   std::string failure;
   /// When something was written to `<file>-relay` last: about the time of the last commit or hand-over.
   std::optional<WallTime> active;
   std::uint64_t in_flight = 0;  ///< messages with its sinks
+  /// At least one more relay has the file open and waits for the end of this one.
+  bool standby = false;
+
+  /// Since its last round began; nothing: no relay is alive, or it is of a satchel that does not tell.
+  std::optional<std::chrono::milliseconds> heartbeat;
+  /// For how long the relay has not come back from a round: in one that works well under a second. 0: it
+  /// waits for something to do, or is not alive.
+  std::chrono::milliseconds round_overdue{0};
+
+  /// How long ago the relay told what follows: it does so when something changes, and about once a second
+  /// while messages flow. Nothing: it was before the last boot, or the relay is of a satchel that tells no
+  /// more than the above; then the rest is empty.
+  std::optional<std::chrono::milliseconds> told;
+  /// In the order of `Outbox::attach`.
+  std::vector<RouteReport> routes;
+  /// As in `Status`, since that relay was started.
+  std::uint64_t unsettled = 0;        ///< received and not yet recorded
+  std::uint64_t delivered = 0;        ///< messages
+  std::uint64_t retried = 0;          ///< failed attempts that were counted
+  std::uint64_t expired = 0;          ///< messages that the relay found expired
+  std::uint64_t died = 0;             ///< messages that became dead letters
+  std::uint64_t delivered_bytes = 0;  ///< as in `Status`
+  double messages_per_second = 0;     ///< of late
+  double bytes_per_second = 0;        ///< likewise
+  Wear wear;                          ///< what it has written
+  /// Of the quota that the relay's options set, now.
+  QuotaLeft quota_left;
 };
 
 /// A look at a file as a whole.

@@ -2,6 +2,7 @@
 #include "outbox/engine.hpp"
 
 #include "base/quiet_thread.hpp"
+#include "outbox/look.hpp"
 #include "relay/jitter_seed.hpp"
 
 #include <pthread.h>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <utility>
 
 namespace satchel::outbox {
@@ -20,6 +22,8 @@ using std::chrono::milliseconds;
 
 // Part of a stop that is kept for closing the connection in an orderly way after the last receipt.
 constexpr int kFarewellShare = 4;
+// A relay that never waits is asked what it has done this often.
+constexpr milliseconds kTellEvery{100};
 
 Observer& silent_observer() {
   static Observer observer;
@@ -37,6 +41,18 @@ std::uint64_t random_number() {
   return filled == static_cast<ssize_t>(sizeof random) ? random : 0;
 }
 
+std::vector<std::vector<std::string>> topics_of(const std::vector<Way>& ways) {
+  std::vector<std::vector<std::string>> topics;
+  topics.reserve(ways.size());
+  for (const Way& way : ways) topics.push_back(way.options.topics);
+  return topics;
+}
+
+Options observed_by(Options options, std::shared_ptr<Observer> observer) {
+  options.observer = std::move(observer);
+  return options;
+}
+
 std::vector<relay::Relay::Way> routes_of(const std::vector<Way>& ways) {
   std::vector<relay::Relay::Way> routes;
   routes.reserve(ways.size());
@@ -47,8 +63,9 @@ std::vector<relay::Relay::Way> routes_of(const std::vector<Way>& ways) {
 }  // namespace
 
 Engine::Engine(std::shared_ptr<store::Store> store, std::vector<Way>& ways, Options options)
-    : options_{std::move(options)},
-      store_{std::move(store)},
+    : store_{std::move(store)},
+      health_{std::make_shared<Health>(store_->path(), options, topics_of(ways))},
+      options_{observed_by(std::move(options), health_)},
       relay_{options_, relay::Relay::Ports{*store_, *options_.clock, observer_of(options_), routes_of(ways)},
              [wake = wake_] { wake->wake(); },
              relay::jitter_seed(options_.device_id, store_->identity(), random_number())} {
@@ -104,19 +121,38 @@ void Engine::run() noexcept {
   ended_changed_.notify_all();
 }
 
-bool Engine::step() { return round(); }
+bool Engine::step() {
+  const bool worked = round();
+  health_->rests();
+  return worked;
+}
 
 bool Engine::round() {
   const BootTime now = options_.clock->now();
   last_round_.store(now.time_since_epoch().count());
   due_.store(now.time_since_epoch().count());
+  health_->round_begins(now);
   wake_->clear();
   const bool worked = relay_.step();
+  if (!worked || now >= next_tell_) tell(false);
   if (beat_every_ > milliseconds{0} && now >= next_beat_) {
     next_beat_ = now + beat_every_;
     observer_of(options_).heartbeat();
   }
   return worked;
+}
+
+void Engine::tell(bool last) noexcept {
+  const BootTime now = options_.clock->now();
+  next_tell_ = now + kTellEvery;
+  try {
+    Status status;
+    add_snapshot(status, relay_.snapshot(), now);
+    status.wear = store_->wear();
+    health_->tell(status, last);
+  } catch (const std::exception&) {
+    return;  // no memory: another time
+  }
 }
 
 Engine::Pulse Engine::pulse() const noexcept {
@@ -136,6 +172,8 @@ bool Engine::drive_to_end(BootTime deadline) {
     if (!round()) wait(farewell);
   }
   const bool drained = relay_.drained();
+  tell(true);
+  health_->rests();
   relay_.finish(duration_cast<milliseconds>(left()));
   return drained;
 }
@@ -146,8 +184,13 @@ std::optional<BootTime> Engine::stop_deadline() const {
 }
 
 void Engine::wait(std::optional<BootTime> limit) {
+  health_->rests();
   std::optional<BootTime> until = relay_.next_step();
-  if (limit && (!until || *limit < *until)) until = limit;
+  const auto consider = [&until](std::optional<BootTime> time) {
+    if (time && (!until || *time < *until)) until = time;
+  };
+  consider(limit);
+  consider(health_->due());
   if (beat_every_ > milliseconds{0} && (!until || next_beat_ < *until)) until = next_beat_;
   due_.store(until ? until->time_since_epoch().count() : kNever);
   const std::array<int, 2> descriptors{wake_->descriptor(), store_->watch_descriptor()};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "outbox/health.hpp"
 #include "outbox/wake.hpp"
 #include "relay/relay.hpp"
 #include "store/store.hpp"
@@ -71,12 +72,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void run() noexcept;
   bool drive_to_end(BootTime deadline);
   bool round();
+  void tell(bool last) noexcept;
   std::optional<BootTime> stop_deadline() const;
   void wait(std::optional<BootTime> limit);
 
   // Constant after construction, each with its own synchronisation or confined to the relay thread.
-  const Options options_;
   const std::shared_ptr<store::Store> store_;
+  const std::shared_ptr<Health> health_;
+  const Options options_;
   std::vector<Way> ways_;                                        // set at the end of construction
   const std::shared_ptr<Wake> wake_ = std::make_shared<Wake>();  // a last call may come late
   relay::Relay relay_;
@@ -88,6 +91,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // relay thread only
   std::chrono::milliseconds beat_every_{0};  // 0: nobody wants to be told
   BootTime next_beat_{};
+  BootTime next_tell_{};
 
   mutable std::mutex mutex_;
   std::condition_variable ended_changed_;

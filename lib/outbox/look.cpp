@@ -40,8 +40,7 @@ Status file_status(const store::Store& store) {
   return status;
 }
 
-void add_relay(Status& status, const Engine& engine, BootTime now) {
-  relay::Snapshot relay = engine.snapshot();
+void add_snapshot(Status& status, relay::Snapshot relay, BootTime now) {
   status.in_flight = relay.in_flight;
   status.unsettled = relay.unsettled;
   status.delivered = relay.delivered;
@@ -64,6 +63,10 @@ void add_relay(Status& status, const Engine& engine, BootTime now) {
   status.failure = std::move(relay.failure);
   status.routes = std::move(relay.routes);
   for (RouteStatus& route : status.routes) route.sink_remedy = remedy(route.sink, route.sink_problem);
+}
+
+void add_relay(Status& status, const Engine& engine, BootTime now) {
+  add_snapshot(status, engine.snapshot(), now);
   const Engine::Pulse pulse = engine.pulse();
   if (pulse.last)
     status.heartbeat = std::max(duration_cast<milliseconds>(now - *pulse.last), milliseconds{0});

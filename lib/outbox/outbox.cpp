@@ -6,7 +6,6 @@
 #include "outbox/answer.hpp"
 #include "outbox/committer.hpp"
 #include "outbox/engine.hpp"
-#include "outbox/health.hpp"
 #include "outbox/look.hpp"
 #include "outbox/transaction_state.hpp"
 #include "store/store.hpp"
@@ -116,7 +115,7 @@ outbox::Engine& Outbox::Core::engine_for(const char* operation) {
   if (stopped) throw UsageError{operation, "this outbox was stopped", "open a new one to relay again"};
   if (engine) return *engine;
   if (ways.empty()) throw UsageError{operation, "no sink", "attach one first"};
-  engine = std::make_shared<outbox::Engine>(store, ways, outbox::with_health(options, store->path()));
+  engine = std::make_shared<outbox::Engine>(store, ways, options);
   return *engine;
 }
 

@@ -65,7 +65,32 @@ DroppedByReason dropped_by_reason(SQLite::Database& database) {
   return dropped;
 }
 
-QuotaLeft left_of(const Quota& quota, Connection& reader, const Counts& counts) {
+}  // namespace
+
+Parts count_parts(Connection& reader, std::int64_t schema) {
+  SQLite::Database& database = reader.database();
+  Parts parts;
+  parts.failing = count_of(
+      database,
+      "SELECT count(*) FROM (SELECT 1 FROM satchel_attempt a CROSS JOIN satchel_message m ON m.id = a.id"
+      " WHERE m.topic <> '' LIMIT 100000)");
+  // The indexes are of the second version; without them every row would be read.
+  if (schema < 2) return parts;
+  Statement by_priority{database,
+                        "SELECT count(*) FROM (SELECT 1 FROM satchel_message INDEXED BY"
+                        " satchel_message_by_priority WHERE priority = ?1 LIMIT 100000)"};
+  for (const auto& [priority, field] : {std::pair{1, &parts.urgent}, std::pair{2, &parts.bulk}}) {
+    const Use use{by_priority};
+    if (by_priority.bind(1, static_cast<std::int64_t>(priority)).step())
+      *field = static_cast<std::uint64_t>(by_priority.integer(0));
+  }
+  parts.delayed = count_of(database,
+                           "SELECT count(*) FROM (SELECT 1 FROM satchel_message INDEXED BY"
+                           " satchel_message_by_delay WHERE delay IS NOT NULL LIMIT 100000)");
+  return parts;
+}
+
+QuotaLeft quota_left(const Quota& quota, Connection& reader, const Counts& counts) {
   SQLite::Database& database = reader.database();
   QuotaLeft left;
   if (quota.messages == 0 && quota.bytes == 0) return left;
@@ -92,38 +117,13 @@ QuotaLeft left_of(const Quota& quota, Connection& reader, const Counts& counts) 
   return left;
 }
 
-}  // namespace
-
-Parts count_parts(Connection& reader, std::int64_t schema) {
-  SQLite::Database& database = reader.database();
-  Parts parts;
-  parts.failing = count_of(
-      database,
-      "SELECT count(*) FROM (SELECT 1 FROM satchel_attempt a CROSS JOIN satchel_message m ON m.id = a.id"
-      " WHERE m.topic <> '' LIMIT 100000)");
-  // The indexes are of the second version; without them every row would be read.
-  if (schema < 2) return parts;
-  Statement by_priority{database,
-                        "SELECT count(*) FROM (SELECT 1 FROM satchel_message INDEXED BY"
-                        " satchel_message_by_priority WHERE priority = ?1 LIMIT 100000)"};
-  for (const auto& [priority, field] : {std::pair{1, &parts.urgent}, std::pair{2, &parts.bulk}}) {
-    const Use use{by_priority};
-    if (by_priority.bind(1, static_cast<std::int64_t>(priority)).step())
-      *field = static_cast<std::uint64_t>(by_priority.integer(0));
-  }
-  parts.delayed = count_of(database,
-                           "SELECT count(*) FROM (SELECT 1 FROM satchel_message INDEXED BY"
-                           " satchel_message_by_delay WHERE delay IS NOT NULL LIMIT 100000)");
-  return parts;
-}
-
 Figures measure(Connection& reader, const std::string& path, const Quota& quota, const Clock& clock) {
   Figures figures;
   figures.counts = count(reader);
   figures.parts = count_parts(reader, 2);
   figures.oldest_age = oldest_age(reader.database(), clock);
   figures.dropped = dropped_by_reason(reader.database());
-  figures.quota_left = left_of(quota, reader, figures.counts);
+  figures.quota_left = quota_left(quota, reader, figures.counts);
   figures.wal_bytes = size_of_file(path + "-wal");
   figures.device_bytes = room_beside(path);
   return figures;

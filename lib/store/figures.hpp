@@ -45,6 +45,9 @@ struct Figures {
 /// `path`: of the database file.
 Figures measure(Connection& reader, const std::string& path, const Quota& quota, const Clock& clock);
 
+/// What is left of `quota`, when so much of the file is in use.
+QuotaLeft quota_left(const Quota& quota, Connection& reader, const Counts& counts);
+
 /// Calls `visit` with the topic of each of the oldest messages, at most `limit`.
 void visit_topics(Connection& reader, std::size_t limit, const std::function<void(std::string_view)>& visit);
 

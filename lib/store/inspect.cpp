@@ -11,9 +11,11 @@
 #include "store/reader.hpp"
 #include "store/relay_file.hpp"
 #include "store/relay_health.hpp"
+#include "store/relay_snapshot.hpp"
 #include "store/schema.hpp"
 
 #include <satchel/error.hpp>
+#include <satchel/topic_rule.hpp>
 
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -37,6 +39,22 @@ constexpr const char* kDeaths =
     "SELECT coalesce(last_error, ''), count(*) FROM (SELECT last_error FROM satchel_dead LIMIT 10000)"
     " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5";
 
+/// How long a rate counts after it was told.
+constexpr std::chrono::seconds kRateLasts{10};
+/// Messages whose topics are matched against the routes, as in `Status`.
+constexpr std::size_t kMatched = 10'000;
+
+bool counts_exactly(SQLite::Database& database) {
+  Statement table{database, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'satchel_quota'"};
+  return table.step();
+}
+
+/// A topic may be held while the sink is up: that needs somebody, too.
+std::string_view remedy_of(const RouteStatus& route) {
+  if (route.sink_problem.empty()) return {};
+  return satchel::remedy_of(route.sink == SinkState::paused ? SinkState::paused : SinkState::blocked);
+}
+
 std::int64_t number(SQLite::Database& database, const char* sql) {
   Statement statement{database, sql};
   return statement.step() ? statement.integer(0) : 0;
@@ -59,7 +77,11 @@ class Inspector::Core {
 
   Surroundings surroundings();
   FileReport report();
-  RelayReport relay(const std::vector<std::int64_t>& in_flight);
+  RelayReport relay(const std::vector<std::int64_t>& in_flight, const Counts& counts);
+  void add_snapshot(RelayReport& report, RelaySnapshot snapshot, const Counts& counts);
+  void count_by_route(RelaySnapshot& snapshot, const Counts& counts);
+  // Since a time of this boot.
+  milliseconds since(std::int64_t time) const;
   void count_policies(FileReport& report);
   void measure(FileReport& report) const;
   std::optional<RelayFile>& relay_file();
@@ -132,11 +154,12 @@ Surroundings Inspector::Core::surroundings() {
   return around;
 }
 
-RelayReport Inspector::Core::relay(const std::vector<std::int64_t>& in_flight) {
+RelayReport Inspector::Core::relay(const std::vector<std::int64_t>& in_flight, const Counts& counts) {
   RelayReport report;
   std::optional<RelayFile>& file = relay_file();
   if (!file) return report;
   report.alive = file->held(RelayByte::leader);
+  report.standby = file->held(RelayByte::standby);
   Statement pending{connection->database(), "SELECT 1 FROM satchel_message WHERE id = ?1 AND topic <> ''"};
   for (const std::int64_t row : in_flight) {
     const Use use{pending};
@@ -147,16 +170,88 @@ RelayReport Inspector::Core::relay(const std::vector<std::int64_t>& in_flight) {
     report.active = WallTime{std::chrono::seconds{status.st_mtim.tv_sec} +
                              milliseconds{status.st_mtim.tv_nsec / 1'000'000}};
   }
+  if (const std::optional<RelayRound> round = file->marked_round(); round && report.alive) {
+    report.heartbeat = since(round->began);
+    if (!round->over) report.round_overdue = *report.heartbeat;
+  }
   const RelayHealth health = decode_health(file->health());
   report.process = health.process;
   report.failure = health.failure;
   const bool same_boot = health.boot_id == clock->boot_id();
   for (const RelayHealth::Sink& sink : health.sinks) {
     SinkReport told{sink.name, sink.state, sink.problem, std::nullopt};
-    if (same_boot) told.since = milliseconds{subtract(to_ms(clock->now()), sink.since)};
+    if (same_boot) told.since = since(sink.since);
     report.sinks.push_back(std::move(told));
   }
+  RelaySnapshot snapshot = decode_snapshot(file->snapshot());
+  // Otherwise a relay of an older satchel came after the one that wrote it.
+  if (snapshot.process == health.process && snapshot.boot_id == health.boot_id)
+    add_snapshot(report, std::move(snapshot), counts);
   return report;
+}
+
+milliseconds Inspector::Core::since(std::int64_t time) const {
+  return milliseconds{std::max<std::int64_t>(subtract(to_ms(clock->now()), time), 0)};
+}
+
+void Inspector::Core::add_snapshot(RelayReport& report, RelaySnapshot snapshot, const Counts& counts) {
+  const bool same_boot = snapshot.boot_id == clock->boot_id();
+  if (same_boot) report.told = since(snapshot.noted);
+  Status& status = snapshot.status;
+  report.unsettled = status.unsettled;
+  report.delivered = status.delivered;
+  report.retried = status.retried;
+  report.expired = status.expired;
+  report.died = status.died;
+  report.delivered_bytes = status.delivered_bytes;
+  // It goes on telling while messages flow.
+  if (report.told && *report.told < kRateLasts) {
+    report.messages_per_second = status.messages_per_second;
+    report.bytes_per_second = status.bytes_per_second;
+  }
+  report.wear = status.wear;
+  snapshot.quota.exact = snapshot.quota.exact && counts_exactly(connection->database());
+  report.quota_left = quota_left(snapshot.quota, *connection, counts);
+  if (snapshot.topics_known) count_by_route(snapshot, counts);
+  for (std::size_t i = 0; i < status.routes.size(); ++i) {
+    RouteReport route{std::move(status.routes[i]), snapshot.topics_known, std::nullopt, std::nullopt};
+    const std::optional<BootTime> until = std::exchange(route.status.held_until, std::nullopt);
+    if (same_boot) {
+      route.since = since(snapshot.routes[i].since);
+      if (until)
+        route.held_for =
+            milliseconds{std::max<std::int64_t>(subtract(to_ms(*until), to_ms(clock->now())), 0)};
+    }
+    route.status.sink_remedy = remedy_of(route.status);
+    report.routes.push_back(std::move(route));
+  }
+}
+
+void Inspector::Core::count_by_route(RelaySnapshot& snapshot, const Counts& counts) {
+  std::vector<RouteStatus>& routes = snapshot.status.routes;
+  const auto takes = [&](std::size_t route, std::string_view topic) {
+    const std::vector<std::string>& filters = snapshot.routes[route].topics;
+    return std::any_of(filters.begin(), filters.end(), [topic](const std::string& filter) {
+      return filter == "#" || topic_matches(filter, topic);
+    });
+  };
+  if (routes.empty()) return;
+  const std::vector<std::string>& first = snapshot.routes.front().topics;
+  if (std::find(first.begin(), first.end(), "#") != first.end()) {
+    routes.front().pending = counts.pending;
+    routes.front().pending_is_bound = counts.pending_is_bound;
+    return;
+  }
+  std::size_t seen = 0;
+  visit_topics(*connection, kMatched, [&](std::string_view topic) {
+    ++seen;
+    for (std::size_t route = 0; route < routes.size(); ++route) {
+      if (!takes(route, topic)) continue;
+      ++routes[route].pending;
+      return;
+    }
+  });
+  for (RouteStatus& route : routes) route.pending_is_bound = seen == kMatched;
 }
 
 void Inspector::Core::count_policies(FileReport& report) {
@@ -210,7 +305,7 @@ FileReport Inspector::Core::report() {
   while (counters.step()) report.counters[std::string{counters.text(0)}] = counters.integer(1);
   counters.reset();
   measure(report);
-  report.relay = relay(around.in_flight);
+  report.relay = relay(around.in_flight, counts);
   return report;
 }
 

@@ -30,6 +30,15 @@ constexpr off_t kHealth = 2048;
 constexpr std::size_t kHealthBytes = 2048;
 constexpr std::size_t kHealthHeader = 8;  // its length and a checksum, in hex digits
 constexpr off_t kDoubt = 1536;
+// At the end of the first slot, behind the longest record, which has 65,535 entries.
+constexpr std::size_t kRecordBytes =
+    static_cast<std::size_t>(kSlotDistance) - kHealthHeader - RelayFile::kSnapshotBytes;
+constexpr off_t kSnapshot = kFirstSlot + static_cast<off_t>(kRecordBytes);
+constexpr int kSnapshotReads = 3;  // it is written about once a second
+// Far behind all bytes: the locks whose place is a time.
+static_assert(sizeof(off_t) == sizeof(std::int64_t));
+constexpr off_t kRound = off_t{1} << 61U;
+constexpr off_t kRoundOver = off_t{1} << 62U;
 constexpr std::string_view kDamaged = "D";
 
 /// Salt, frames, and a check of both and of the boot.
@@ -49,13 +58,21 @@ off_t slot_offset(std::uint64_t sequence) {
   return kFirstSlot + kSlotDistance * static_cast<off_t>(sequence % 2);
 }
 
-struct flock one_byte(RelayByte byte, short type) {
+struct flock bytes_at(off_t offset, off_t bytes, short type) {
   struct flock lock {};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
-  lock.l_start = static_cast<off_t>(byte);
-  lock.l_len = 1;
+  lock.l_start = offset;
+  lock.l_len = bytes;
   return lock;
+}
+
+struct flock one_byte(RelayByte byte, short type) {
+  return bytes_at(static_cast<off_t>(byte), 1, type);
+}
+
+off_t place_of(const RelayRound& round) {
+  return (round.over ? kRoundOver : kRound) + std::clamp<off_t>(round.began, 0, kRound - 1);
 }
 
 /// Four hex digits.
@@ -70,6 +87,16 @@ std::string seal(std::string_view text) {
   std::uint32_t sum = 0;
   for (const char byte : text) sum = (sum * 31 + static_cast<unsigned char>(byte)) & 0xFFFFU;
   return digits(static_cast<std::uint32_t>(text.size())) + digits(sum);
+}
+
+/// The text behind its seal, when it is whole.
+std::string sealed_text(const std::string& all) {
+  if (all.size() < kHealthHeader) return {};
+  std::size_t size = 0;
+  for (const char digit : std::string_view{all}.substr(0, kHealthHeader / 2))
+    size = size * 16 + static_cast<std::size_t>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+  const std::string_view text = std::string_view{all}.substr(kHealthHeader, std::min(size, all.size()));
+  return all.starts_with(seal(text)) ? std::string{text} : std::string{};
 }
 
 /// Reads until `size` bytes are there or the file ends.
@@ -151,7 +178,8 @@ void RelayFile::reserve(std::size_t ids) const {
       throw_system_error("open " + path_, "no room for the reserve of the relay file", error);
   };
   take(0, kFirstSlot);
-  for (const std::uint64_t slot : {0U, 1U}) take(slot_offset(slot), std::min(record, kSlotDistance));
+  for (const std::uint64_t slot : {0U, 1U})
+    take(slot_offset(slot), std::min(record, static_cast<off_t>(kRecordBytes)));
 }
 
 bool RelayFile::current() const noexcept {
@@ -214,13 +242,41 @@ void RelayFile::note_health(std::string_view text) const {
 }
 
 std::string RelayFile::health() const {
-  const std::string all = read_at(descriptor_.get(), kHealth, kHealthBytes);
-  if (all.size() < kHealthHeader) return {};
-  std::size_t size = 0;
-  for (const char digit : std::string_view{all}.substr(0, kHealthHeader / 2))
-    size = size * 16 + static_cast<std::size_t>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-  const std::string_view text = std::string_view{all}.substr(kHealthHeader, std::min(size, kHealthBytes));
-  return all.starts_with(seal(text)) ? std::string{text} : std::string{};
+  return sealed_text(read_at(descriptor_.get(), kHealth, kHealthBytes));
+}
+
+void RelayFile::note_snapshot(std::string_view text) const {
+  text = text.substr(0, kSnapshotBytes);
+  const int error = write_at(descriptor_.get(), kSnapshot, seal(text) + std::string{text});
+  if (error != 0) throw_system_error("note what the relay is doing", "cannot write " + path_, error);
+}
+
+std::string RelayFile::snapshot() const {
+  std::string text;
+  for (int reads = 0; text.empty() && reads < kSnapshotReads; ++reads)
+    text = sealed_text(read_at(descriptor_.get(), kSnapshot, kHealthHeader + kSnapshotBytes));
+  return text;
+}
+
+void RelayFile::mark_round(std::optional<RelayRound> round) noexcept {
+  const std::optional<RelayRound> before = std::exchange(round_, round);
+  if (round) {
+    struct flock lock = bytes_at(place_of(*round), 1, F_WRLCK);
+    if (::fcntl(descriptor_.get(), F_OFD_SETLK, &lock) != 0) round_.reset();
+  }
+  if (!before || (round && place_of(*before) == place_of(*round))) return;
+  struct flock lock = bytes_at(place_of(*before), 1, F_UNLCK);
+  ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock);
+}
+
+std::optional<RelayRound> RelayFile::marked_round() const noexcept {
+  for (const off_t first : {kRound, kRoundOver}) {
+    struct flock lock = bytes_at(first, kRound, F_WRLCK);
+    if (::fcntl(descriptor_.get(), F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) continue;
+    // One that reaches over both comes from somebody who has locked the whole file.
+    if (lock.l_start >= first) return RelayRound{lock.l_start - first, first == kRoundOver};
+  }
+  return std::nullopt;
 }
 
 void RelayFile::note_newest(const Identity& origin, std::int64_t row) const {
@@ -280,7 +336,7 @@ std::optional<RelayRecord> RelayFile::read() const {
 void RelayFile::write(const RelayRecord& record) const {
   const int fd = descriptor_.get();
   const off_t offset = slot_offset(record.sequence);
-  int error = write_at(fd, offset, encode(record, static_cast<std::size_t>(kSlotDistance)));
+  int error = write_at(fd, offset, encode(record, kRecordBytes));
   if (error == ENOSPC || error == EDQUOT) {
     // Better a record that forgets some suspects than no delivery until somebody frees space.
     error = write_at(fd, offset, encode(record, kReservedBytes));

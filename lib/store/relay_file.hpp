@@ -19,6 +19,13 @@ enum class RelayByte : std::uint8_t {
   checkpoint = 1,  ///< held around a checkpoint, from the frame committed right before it
   opening = 2,     ///< held while the database is made or migrated
   in_use = 3,      ///< shared by all who have the database open; a salvage wants it for itself
+  standby = 4,     ///< shared by the relays that wait for the leader's end
+};
+
+/// The newest round of a relay.
+struct RelayRound {
+  std::int64_t began = 0;  ///< boot clock, ms
+  bool over = false;
 };
 
 /// One opening of `<file>-relay`. Its locks are the kernel's, belong to this opening alone (also against
@@ -71,6 +78,19 @@ class RelayFile {
   /// The text; empty when there is none, or it is being written.
   std::string health() const;
 
+  /// What the relay is doing, in more words and written more often; what has no room is cut off. Throws
+  /// `StorageError`, `FullError`.
+  void note_snapshot(std::string_view text) const;
+  /// The text; empty when there is none, or it is being written.
+  std::string snapshot() const;
+  static constexpr std::size_t kSnapshotBytes = (32U << 10U) - 8;
+
+  /// Tells of a round, or takes that back. It is told by a lock, whose place is the time: that writes
+  /// nothing, and ends with this opening.
+  void mark_round(std::optional<RelayRound> round) noexcept;
+  /// What another opening has marked.
+  std::optional<RelayRound> marked_round() const noexcept;
+
   /// What is known to be on the medium of a log whose sync has failed; nothing: it is no longer in doubt. It
   /// counts in the same boot alone: a power cut shows what is there. Throws `StorageError`, `FullError`.
   void note_doubt(const std::optional<LogExtent>& synced, const std::string& boot_id) const;
@@ -92,6 +112,7 @@ class RelayFile {
 
   std::string path_;
   bool made_ = false;
+  std::optional<RelayRound> round_;
   Descriptor descriptor_;
 };
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "store/relay_health.hpp"
 
-#include "store/settle.hpp"
+#include "store/flat_lines.hpp"
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace satchel::store {
 namespace {
@@ -13,28 +11,8 @@ namespace {
 // All of them have to fit into the place that the relay file has for them.
 constexpr std::size_t kMostText = 300;
 constexpr std::size_t kMostName = 120;
-constexpr char kField = '\t';
 
-/// On one line and in one field.
-std::string flat(const std::string& text, std::size_t limit) {
-  std::string line = shortened(text, limit);
-  std::replace_if(
-      line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-  return line;
-}
-
-std::string_view cut(std::string_view& text, char end) {
-  const std::size_t at = std::min(text.find(end), text.size());
-  const std::string_view piece = text.substr(0, at);
-  text.remove_prefix(std::min(at + 1, text.size()));
-  return piece;
-}
-
-std::int64_t number(std::string_view text) {
-  std::int64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
+}  // namespace
 
 SinkState state_named(std::string_view name) {
   constexpr std::array<SinkState, 4> kStates{SinkState::connecting, SinkState::up, SinkState::paused,
@@ -44,8 +22,6 @@ SinkState state_named(std::string_view name) {
   }
   return SinkState::none;
 }
-
-}  // namespace
 
 std::string encode(const RelayHealth& health) {
   std::string text =

@@ -24,6 +24,9 @@ struct RelayHealth {
   std::string failure;
 };
 
+/// The state that `to_string` calls so; `none` for other names.
+SinkState state_named(std::string_view name);
+
 /// As lines of text.
 std::string encode(const RelayHealth& health);
 
