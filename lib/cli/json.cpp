@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "json.hpp"
 
+#include "json_object.hpp"
 #include "text.hpp"
 
 #include <satchel/error.hpp>
 
-// Brings rapidjson, wherever this cereal keeps it.
 #include <fmt/core.h>
-#include <cereal/archives/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -17,7 +16,6 @@
 namespace satchel::cli {
 namespace {
 
-namespace json = rapidjson;
 using std::chrono::milliseconds;
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -56,75 +54,6 @@ std::optional<std::string> from_base64(std::string_view text) {
   }
   return bytes;
 }
-
-bool is_utf8(std::string_view text) {
-  json::StringBuffer sink;
-  json::Writer<json::StringBuffer, json::UTF8<>, json::UTF8<>, json::CrtAllocator,
-               json::kWriteValidateEncodingFlag>
-      writer{sink};
-  return writer.String(text.data(), static_cast<json::SizeType>(text.size()));
-}
-
-/// Builds one object. Texts that are no UTF-8 are written as they can be seen.
-class Object {
- public:
-  Object() { writer_.StartObject(); }
-
-  void text(std::string_view name, std::string_view value) {
-    key(name);
-    const std::string safe = is_utf8(value) ? std::string{value} : visible(value);
-    writer_.String(safe.data(), static_cast<json::SizeType>(safe.size()));
-  }
-  void some_text(std::string_view name, std::string_view value) {
-    if (!value.empty()) text(name, value);
-  }
-  void number(std::string_view name, std::int64_t value) {
-    key(name);
-    writer_.Int64(value);
-  }
-  void count(std::string_view name, std::uint64_t value) {
-    key(name);
-    writer_.Uint64(value);
-  }
-  void truth(std::string_view name, bool value) {
-    key(name);
-    writer_.Bool(value);
-  }
-  void time(std::string_view name, const std::optional<WallTime>& value) {
-    if (value) number(name, value->time_since_epoch().count());
-  }
-  void span(std::string_view name, const std::optional<milliseconds>& value) {
-    if (value) number(name, value->count());
-  }
-  template <class Fill>
-  void object(std::string_view name, Fill fill) {
-    key(name);
-    writer_.StartObject();
-    fill();
-    writer_.EndObject();
-  }
-  template <class Items, class Fill>
-  void list(std::string_view name, const Items& items, Fill fill) {
-    key(name);
-    writer_.StartArray();
-    for (const auto& item : items) {
-      writer_.StartObject();
-      fill(item);
-      writer_.EndObject();
-    }
-    writer_.EndArray();
-  }
-  std::string done() {
-    writer_.EndObject();
-    return {buffer_.GetString(), buffer_.GetSize()};
-  }
-
- private:
-  void key(std::string_view name) { writer_.Key(name.data(), static_cast<json::SizeType>(name.size())); }
-
-  json::StringBuffer buffer_;
-  json::Writer<json::StringBuffer> writer_{buffer_};
-};
 
 constexpr std::array<std::string_view, 3> kPriorities{"normal", "urgent", "bulk"};
 
@@ -212,63 +141,6 @@ std::string to_json(const DeadLetter& dead) {
   object.some_text("last_error", dead.last_error);
   object.time("created_ms", dead.created);
   object.time("died_ms", dead.died);
-  return object.done();
-}
-
-std::string to_json(const FileReport& report) {
-  Object object;
-  object.text("file", report.path);
-  object.number("schema", report.schema);
-  object.text("identity", identity_text(report.identity));
-  object.count("pending", report.pending);
-  object.truth("pending_is_bound", report.pending_is_bound);
-  object.count("urgent", report.urgent);
-  object.count("bulk", report.bulk);
-  object.count("delayed", report.delayed);
-  object.count("failing", report.failing);
-  object.count("dead", report.dead);
-  object.number("newest_row", report.newest_row);
-  if (report.oldest) {
-    object.object("oldest", [&] {
-      object.text("id", report.oldest->id.to_string());
-      object.text("topic", report.oldest->message.topic);
-      object.span("age_ms", report.oldest->age);
-      object.number("attempts", report.oldest->attempts);
-      object.some_text("last_error", report.oldest->last_error);
-    });
-  }
-  const auto put = [&](const Tally& tally) {
-    object.text("error", tally.text);
-    object.count("messages", tally.messages);
-  };
-  object.list("failures", report.failures, put);
-  object.list("deaths", report.deaths, put);
-  object.object("counters", [&] {
-    for (const auto& [name, value] : report.counters) object.number(name, value);
-  });
-  object.list("dropped", report.dropped, [&](const Dropped& dropped) {
-    object.text("reason", to_string(dropped.reason));
-    object.text("topic", dropped.topic);
-    object.count("messages", dropped.messages);
-    object.count("unconfirmed", dropped.unconfirmed);
-  });
-  object.count("file_bytes", report.file_bytes);
-  object.count("wal_bytes", report.wal_bytes);
-  object.count("free_bytes", report.free_bytes);
-  object.count("device_bytes", report.device_bytes);
-  object.object("relay", [&] {
-    object.truth("alive", report.relay.alive);
-    object.number("process", report.relay.process);
-    object.count("in_flight", report.relay.in_flight);
-    object.time("active_ms", report.relay.active);
-    object.some_text("failure", report.relay.failure);
-    object.list("sinks", report.relay.sinks, [&](const SinkReport& sink) {
-      object.text("sink", sink.sink);
-      object.text("state", to_string(sink.state));
-      object.some_text("problem", sink.problem);
-      object.span("since_ms", sink.since);
-    });
-  });
   return object.done();
 }
 

@@ -5,7 +5,7 @@
 
 #include <fmt/core.h>
 
-#include <map>
+#include <utility>
 
 namespace satchel::cli {
 namespace {
@@ -13,22 +13,6 @@ namespace {
 constexpr std::uint64_t kLittleRoom = 4U << 20U;
 constexpr std::uint64_t kLargeLog = 64U << 20U;
 constexpr unsigned kOthers = 077;
-
-Span label(const std::string& name) { return {fmt::format("{:<9}", name), Look::faint}; }
-
-void add_sinks(std::vector<Advice>& advice, const RelayReport& relay) {
-  for (const SinkReport& sink : relay.sinks) {
-    const std::string name = visible(sink.sink);
-    if (sink.state == SinkState::blocked) {
-      advice.push_back(
-          {fmt::format("the sink {} does not let the messages through: {}", name, visible(sink.problem)),
-           "correct the application's credentials or options for it; it is tried again by itself"});
-    } else if (sink.state == SinkState::paused) {
-      advice.push_back({fmt::format("the sink {} is down: {}", name, visible(sink.problem)),
-                        "check the network and the address; it is tried again by itself", false});
-    }
-  }
-}
 
 void add_dead(std::vector<Advice>& advice, const FileReport& report, const std::string& file) {
   if (report.dead == 0) return;
@@ -77,9 +61,7 @@ std::vector<Advice> advice_on(const FileReport& report, const std::string& file)
     advice.push_back({"no relay runs, so nothing is sent",
                       fmt::format("start the application, or satchel relay {} --sink URL", file)});
   }
-  if (!report.relay.failure.empty())
-    advice.push_back({"the relay cannot work: " + visible(report.relay.failure), "it tries again by itself"});
-  add_sinks(advice, report.relay);
+  for (Advice& each : advice_on(report.relay)) advice.push_back(std::move(each));
   add_dead(advice, report, file);
   for (const Tally& failure : report.failures) {
     advice.push_back({fmt::format("{} failed and will be tried again: {}",
@@ -104,34 +86,6 @@ Line backlog_line(const FileReport& report) {
   return line;
 }
 
-std::vector<Line> relay_lines(const RelayReport& relay) {
-  std::vector<Line> lines;
-  Line first{label("relay")};
-  if (relay.alive) {
-    first.push_back({"running", Look::good});
-    if (relay.process > 0) first.push_back({fmt::format(" in process {}", relay.process)});
-    if (relay.in_flight > 0) first.push_back({fmt::format(", {} in flight", grouped(relay.in_flight))});
-  } else {
-    first.push_back({"none", Look::warn});
-    if (relay.process > 0) first.push_back({fmt::format(", the last one was process {}", relay.process)});
-  }
-  lines.push_back(std::move(first));
-  static const std::map<SinkState, Look> kLooks{
-      {SinkState::up, Look::good}, {SinkState::paused, Look::warn}, {SinkState::blocked, Look::bad}};
-  for (const SinkReport& sink : relay.sinks) {
-    const auto look = kLooks.find(sink.state);
-    std::string state{to_string(sink.state)};
-    if (sink.state == SinkState::paused) state = "down";
-    Line line{label("sink"), {visible(sink.sink) + "  "}};
-    if (!relay.alive) state.insert(0, "was ");
-    line.push_back({state, look == kLooks.end() ? Look::plain : look->second});
-    if (relay.alive && sink.since) line.push_back({" for " + duration_text(*sink.since)});
-    lines.push_back(std::move(line));
-    if (!sink.problem.empty()) lines.push_back({label(""), {visible(sink.problem), Look::warn}});
-  }
-  return lines;
-}
-
 std::vector<Line> page_of(const FileReport& report, const std::string& file) {
   std::vector<Line> lines;
   lines.push_back({label("file"), {visible(report.path), Look::head}});
@@ -144,6 +98,7 @@ std::vector<Line> page_of(const FileReport& report, const std::string& file) {
       {label("dead"),
        {counted(report.dead, "dead letter", "dead letters"), report.dead > 0 ? Look::bad : Look::good}});
   for (Line& line : relay_lines(report.relay)) lines.push_back(std::move(line));
+  for (Line& line : work_lines(report.relay)) lines.push_back(std::move(line));
   for (const auto& [name, value] : report.counters) {
     lines.push_back({label("counted"),
                      {fmt::format("{} {}", grouped(static_cast<std::uint64_t>(value)), visible(name))}});
