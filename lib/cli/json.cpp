@@ -57,6 +57,17 @@ std::optional<std::string> from_base64(std::string_view text) {
 
 constexpr std::array<std::string_view, 3> kPriorities{"normal", "urgent", "bulk"};
 
+void put_retry(Object& object, const RetryPolicy& retry) {
+  object.object("retry", [&] {
+    if (retry.max_attempts) object.number("max_attempts", *retry.max_attempts);
+    object.span("max_age_ms", retry.max_age);
+    if (!retry.backoff) return;
+    object.span("backoff_ms", retry.backoff->base);
+    object.real("backoff_factor", retry.backoff->factor);
+    object.span("backoff_cap_ms", retry.backoff->cap);
+  });
+}
+
 void put_message(Object& object, const MessageId& id, const Message& message) {
   object.text("id", id.to_string());
   object.number("row", id.row);
@@ -76,6 +87,8 @@ void put_message(Object& object, const MessageId& id, const Message& message) {
   if (message.priority && *message.priority != Priority::normal)
     object.text("priority", kPriorities.at(static_cast<std::size_t>(*message.priority)));
   object.span("expires_after_ms", message.expires_after);
+  object.span("not_before_ms", message.not_before);
+  if (message.retry) put_retry(object, *message.retry);
 }
 
 [[noreturn]] void refuse(std::size_t line, const std::string& problem) {
@@ -113,6 +126,40 @@ void read_headers(Message& message, const json::Value& object, std::size_t line)
     if (!header.value.IsString()) refuse(line, fmt::format("the header '{}' is not a text", visible(name)));
     message.headers.push_back({name, {header.value.GetString(), header.value.GetStringLength()}});
   }
+}
+
+std::optional<milliseconds> span_at(const json::Value& object, const char* name, std::size_t line) {
+  const auto found = object.FindMember(name);
+  if (found == object.MemberEnd()) return std::nullopt;
+  if (!found->value.IsInt64()) refuse(line, fmt::format("\"{}\" is not a whole number", name));
+  return milliseconds{found->value.GetInt64()};
+}
+
+std::optional<Backoff> backoff_at(const json::Value& retry, std::size_t line) {
+  const std::optional<milliseconds> base = span_at(retry, "backoff_ms", line);
+  if (!base) return std::nullopt;
+  Backoff backoff;
+  backoff.base = *base;
+  backoff.cap = span_at(retry, "backoff_cap_ms", line).value_or(std::max(backoff.base, backoff.cap));
+  if (const auto factor = retry.FindMember("backoff_factor"); factor != retry.MemberEnd()) {
+    if (!factor->value.IsNumber()) refuse(line, "\"backoff_factor\" is not a number");
+    backoff.factor = factor->value.GetDouble();
+  }
+  return backoff;
+}
+
+void read_retry(Message& message, const json::Value& object, std::size_t line) {
+  const auto found = object.FindMember("retry");
+  if (found == object.MemberEnd()) return;
+  if (!found->value.IsObject()) refuse(line, "\"retry\" is not an object");
+  RetryPolicy retry;
+  if (const auto most = found->value.FindMember("max_attempts"); most != found->value.MemberEnd()) {
+    if (!most->value.IsInt()) refuse(line, "\"max_attempts\" is not a whole number");
+    retry.max_attempts = most->value.GetInt();
+  }
+  retry.max_age = span_at(found->value, "max_age_ms", line);
+  retry.backoff = backoff_at(found->value, line);
+  message.retry = retry;
 }
 
 }  // namespace
@@ -158,11 +205,9 @@ Message message_of(const std::string& text, std::size_t line) {
   read_payload(message, object, line);
   read_headers(message, object, line);
   if (object.HasMember("priority")) message.priority = priority_at(text_at(object, "priority", line), line);
-  if (object.HasMember("expires_after_ms")) {
-    const json::Value& time = object["expires_after_ms"];
-    if (!time.IsInt64()) refuse(line, "\"expires_after_ms\" is not a whole number");
-    message.expires_after = milliseconds{time.GetInt64()};
-  }
+  message.expires_after = span_at(object, "expires_after_ms", line);
+  message.not_before = span_at(object, "not_before_ms", line);
+  read_retry(message, object, line);
   return message;
 }
 
