@@ -4,13 +4,19 @@
 #include "text.hpp"
 
 #include <satchel/error.hpp>
+#include <satchel/sink_url.hpp>
 #include <satchel/systemd.hpp>
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <array>
+#include <cctype>
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <sstream>
+#include <string_view>
 #include <utility>
 
 namespace satchel::cli {
@@ -103,7 +109,43 @@ std::string hopeless(const Status& status) {
   return {};
 }
 
+/// Of a header, or of a parameter of the address.
+bool holds_secret(std::string name) {
+  constexpr std::array<std::string_view, 8> kSecrets{"authorization", "api-key", "api_key",  "apikey",
+                                                     "token",         "secret",  "password", "cookie"};
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  return std::any_of(kSecrets.begin(), kSecrets.end(),
+                     [&name](std::string_view part) { return name.find(part) != std::string::npos; });
+}
+
+/// A command line can be read by every user of the machine.
+void refuse_secrets(const SinkUrl& url) {
+  constexpr std::string_view kHeader = "header.";
+  for (const auto& [parameter, value] : url.query) {
+    const std::string name =
+        parameter.starts_with(kHeader) ? parameter.substr(kHeader.size()) : std::string{};
+    if (holds_secret(name)) {
+      throw InvalidOption{"read --sink", fmt::format("the value of header {} is on the command line", name),
+                          fmt::format("every user can read it there: header_file.{0}=/path or "
+                                      "header_env.{0}=VARIABLE names what holds it",
+                                      name)};
+    }
+    if (parameter != "query") continue;
+    std::istringstream parts{value};
+    for (std::string part; std::getline(parts, part, '&');) {
+      const std::string inner = part.substr(0, part.find('='));
+      if (!holds_secret(inner)) continue;
+      throw InvalidOption{"read --sink",
+                          fmt::format("the value of {} is on the command line", visible(inner)),
+                          "every user can read it there: send it as a header, with header_file.NAME=/path or "
+                          "header_env.NAME=VARIABLE"};
+    }
+  }
+}
+
 void relay(const RelayOptions& wanted, Context& context) {
+  refuse_secrets(SinkUrl::parse(wanted.sink));
   const Time deadline = wanted.timeout.empty()
                             ? Time::max()
                             : std::chrono::steady_clock::now() + parse_duration("--timeout", wanted.timeout);
@@ -161,7 +203,7 @@ void add_relay(CLI::App& app, Context& context) {
   command
       ->add_option("--sink", wanted->sink,
                    "Where to: the URL that the application would use. Passwords come from files or the "
-                   "environment (password_file, password_env), never from the URL")
+                   "environment (password_file, password_env, header_file.NAME), never from the URL")
       ->required();
   command->add_flag("--until-empty", wanted->until_empty,
                     "End when nothing waits any more, or when it never will");
