@@ -7,7 +7,7 @@
 #include <satchel/sqlite_defects.hpp>
 
 #include <doctest/doctest.h>
-
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -200,6 +200,28 @@ TEST_CASE("cli: what was exported is imported with its payload, key and headers"
   CHECK(has(lamp, "\"headers\":{\"a\":\"b\"}"));
 }
 
+TEST_CASE("cli: a delay and limits of attempts of its own travel with a message that is exported") {
+  const Bench bench;
+  bench.send("first", "x", {"--not-before", "1h"});
+  const std::string wanted =
+      "\"not_before_ms\":7200000,\"retry\":{\"max_attempts\":3,\"max_age_ms\":60000,\"backoff_ms\":100,"
+      "\"backoff_factor\":1.5,\"backoff_cap_ms\":5000}";
+  CHECK(bench.run({"import", bench.file(), "-"}, "{\"topic\":\"plant/x\"," + wanted + "}\n").code == 0);
+  const std::string exported = bench.run({"export", bench.file()}).out;
+  CHECK(has(exported, "\"not_before_ms\":3600000"));
+  CHECK(has(exported, wanted));
+  const Bench other;
+  other.send("first", "x");
+  CHECK(other.run({"import", other.file(), "-"}, exported).code == 0);
+  CHECK(has(other.run({"show", other.file(), "3", "--json"}).out, wanted));
+  for (const char* part : {"\"not_before_ms\":\"1h\"", "\"retry\":3", "\"retry\":{\"max_attempts\":\"3\"}",
+                           "\"retry\":{\"backoff_ms\":1,\"backoff_factor\":\"2\"}"}) {
+    CHECK_MESSAGE(
+        other.run({"import", other.file(), "-"}, "{\"topic\":\"t\"," + std::string{part} + "}\n").code == 5,
+        part);
+  }
+}
+
 TEST_CASE("cli: a file with a bad line is refused as a whole, and the line is named") {
   const Bench bench;
   bench.send("plant/x", "y");
@@ -303,4 +325,62 @@ TEST_CASE("cli: urgent and delayed messages are told apart") {
   CHECK(has(bench.run({"status", bench.file()}).out, "3 messages (1 urgent, 1 delayed)"));
   CHECK(has(bench.run({"list", bench.file()}).out, "delayed"));
   CHECK(bench.run({"send", bench.file(), "plant/x", "y", "--priority", "high"}).code == 2);
+}
+
+TEST_CASE("cli: a secret in the URL of a sink is refused, with how to name what holds it, and not repeated") {
+  const Bench bench;
+  bench.send("plant/x", "y");
+  for (const char* name : {"X-Api-Key", "x-api-key", "Cookie", "X-Auth-Token", "Authorization"}) {
+    const Outcome refused = bench.run(
+        {"relay", bench.file(), "--sink", std::string{"https://api.example/?header."} + name + "=hunter2"});
+    CHECK(refused.code == 2);
+    CHECK(has(refused.err, "header_file." + std::string{name} + "=/path"));
+    CHECK_FALSE(has(refused.out + refused.err, "hunter2"));
+  }
+  const Outcome refused =
+      bench.run({"relay", bench.file(), "--sink", "https://api.example/?query=a%3Db%26api_key%3Dhunter2"});
+  CHECK(refused.code == 2);
+  CHECK(has(refused.err, "the value of api_key"));
+  CHECK_FALSE(has(refused.out + refused.err, "hunter2"));
+}
+
+TEST_CASE("cli: a message that the quota refuses or drops ends with 5") {
+  const Bench bench;
+  bench.send("plant/x", "first");
+  setenv("CLI_TEST_QUOTA_MESSAGES", "1", 1);
+  const Outcome refused = bench.run({"send", bench.file(), "plant/x", "y", "--options-from", "CLI_TEST_"});
+  setenv("CLI_TEST_QUOTA_WHEN_FULL", "drop_newest", 1);
+  const Outcome dropped = bench.run({"send", bench.file(), "plant/x", "y", "--options-from", "CLI_TEST_"});
+  unsetenv("CLI_TEST_QUOTA_MESSAGES");
+  unsetenv("CLI_TEST_QUOTA_WHEN_FULL");
+  CHECK(refused.code == 5);
+  CHECK(has(refused.err, "quota"));
+  CHECK(dropped.code == 5);
+  CHECK(has(dropped.out, "dropped: the quota is used up"));
+  CHECK(lines_in(bench.run({"list", bench.file()}).out) == 1);
+}
+
+TEST_CASE("cli: a file that another program keeps locked ends with 4, and nothing is added") {
+  const Bench bench;
+  bench.send("plant/x", "first");
+  sqlite3* other = nullptr;
+  REQUIRE(sqlite3_open(bench.file().c_str(), &other) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+  setenv("CLI_TEST_BUSY_TIMEOUT_SECONDS", "0.05", 1);
+  const Outcome busy = bench.run({"send", bench.file(), "plant/x", "y", "--options-from", "CLI_TEST_"});
+  unsetenv("CLI_TEST_BUSY_TIMEOUT_SECONDS");
+  sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr);
+  sqlite3_close(other);
+  CHECK(busy.code == 4);
+  CHECK_FALSE(busy.err.empty());
+  CHECK(lines_in(bench.run({"list", bench.file()}).out) == 1);
+}
+
+TEST_CASE("cli: the relay ends when the time it was given is over, and says what still waits") {
+  const Bench bench;
+  bench.send("plant/x", "y");
+  // Nobody sends on: a device without its network.
+  const Outcome relayed = bench.run({"relay", bench.file(), "--sink", "stdout:", "--timeout", "300ms"});
+  CHECK(relayed.code == 1);
+  CHECK(has(relayed.out, "stopped: the time of --timeout is over"));
 }

@@ -167,3 +167,48 @@ TEST_CASE("cli: beside a running application it sees the relay and its sink, and
   CHECK_MESSAGE(down.code == 0, "an outage mends itself");
   application.stop(std::chrono::seconds{5});
 }
+
+TEST_CASE("cli: what an application holds back is told with what waits and what to do, as text and as JSON") {
+  const Bench bench;
+  support::Broker broker;
+  support::Subscriber subscriber{broker.port()};
+  satchel::Options options;
+  options.quota.messages = 1000;
+  satchel::Outbox application{bench.file(), options};
+  application.attach(url(broker), {.name = "logs", .topics = {"log/#"}, .paused = true});
+  application.attach(url(broker), {.name = "bytes", .topics = {"data/#"}, .budget = {.bytes = 6}});
+  application.attach(url(broker), {.name = "rest"});
+  application.start();
+  for (const char* topic : {"log/a", "log/b", "data/a", "data/b", "plant/x"})
+    application.enqueue({.topic = topic});
+  REQUIRE(subscriber.wait(2).size() == 2);
+  Outcome status;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+  do {
+    status = bench.run({"status", bench.file()});
+  } while ((!has(status.out, "syncs a day") || !has(status.out, "pending  3 messages")) &&
+           std::chrono::steady_clock::now() < deadline);
+  CHECK_MESSAGE(status.code == 0, "that is what the application wants");
+  CHECK(has(status.out, "route logs is paused by the application; 2 messages wait for it"));
+  CHECK(has(status.out, "Outbox::resume"));
+  CHECK(has(status.out, "has used up its data budget, 6 B in this period; 1 message waits for it"));
+  CHECK(has(status.out, "pending  3 messages"));
+  CHECK(has(status.out, "messages/s"));
+  CHECK(has(status.out, "syncs a day"));
+  CHECK(has(status.out, "995 messages left"));
+  const std::string json = bench.run({"status", bench.file(), "--json"}).out;
+  CHECK(has(json, "\"standby\":false"));
+  CHECK(has(json, "\"heartbeat_ms\":"));
+  CHECK(has(json, "\"round_overdue_ms\":"));
+  CHECK(has(json, "\"told_ms\":"));
+  CHECK(has(json, "\"quota_left\":{\"messages\":995}"));
+  CHECK(has(json, "\"wear\":{\"bytes\":"));
+  const std::string address = url(broker);
+  CHECK(has(json, "{\"route\":\"logs\",\"sink\":\"\",\"state\":\"none\",\"since_ms\":"));
+  CHECK(has(json,
+            "\"pending\":2,\"pending_is_bound\":false,\"in_flight\":0,\"delivered\":0,\"paused\":true,"
+            "\"held_by\":\"nothing\",\"budget_used\":0}"));
+  CHECK(has(json, "{\"route\":\"bytes\",\"sink\":\"" + address + "\",\"state\":\"up\""));
+  CHECK(has(json, "\"held_by\":\"budget\""));
+  application.stop(std::chrono::seconds{5});
+}
