@@ -114,7 +114,28 @@ typedef struct satchel_message {
   int64_t not_before_ms;    /* 0: at once */
   int priority;             /* a satchel_priority */
   int coalesce;             /* 1: takes the place of what is pending of its key and topic */
+  int64_t max_attempts;     /* this and what follows: 0: as the topic's rule or the options say */
+  int64_t max_age_ms;       /* SATCHEL_NO_LIMIT: none */
+  int64_t retry_backoff_ms; /* with retry_backoff_cap_ms, where that is not 0 */
+  int64_t retry_backoff_cap_ms;
 } satchel_message;
+
+#define SATCHEL_NO_LIMIT (-1)
+
+/* What topic_rule.hpp says: defaults for the messages of some topics. Set `size`, `filter` and what is
+ * needed, leave the rest zero: then it is as the options say. */
+typedef struct satchel_topic_rule {
+  size_t size;
+  const char* filter; /* an MQTT topic filter */
+  int priority;       /* a satchel_priority */
+  int coalesce;       /* 1: of messages with a key */
+  int64_t not_before_ms;
+  int64_t expires_after_ms;
+  int64_t max_attempts; /* this and what follows as in satchel_message */
+  int64_t max_age_ms;
+  int64_t retry_backoff_ms;
+  int64_t retry_backoff_cap_ms;
+} satchel_topic_rule;
 
 /* Names a message for ever and everywhere; every copy of it has the same. */
 typedef struct satchel_message_id {
@@ -168,9 +189,20 @@ typedef struct satchel_event {
   int drop_reason;     /* with DROPPED: a satchel_drop_reason */
 } satchel_event;
 
-/* Called on the relay thread, in GATE_HELD, DROPPED and NOTICE also on a caller's thread. It must return soon, and may
- * call the outbox; of satchel_open's own notices it cannot, as there is no handle yet. */
+/* Called on the relay thread, in GATE_HELD, DROPPED and NOTICE also on a caller's thread. It must return
+ * soon, and may call the outbox; of satchel_open's own notices it cannot, as there is no handle yet. */
 typedef void (*satchel_event_callback)(void* context, const satchel_event* event);
+
+typedef enum satchel_log_level {
+  SATCHEL_LOG_DEBUG = 0,   /* every message that is delivered */
+  SATCHEL_LOG_INFO = 1,    /* a sink is up, the relay leads, a failure is over */
+  SATCHEL_LOG_WARNING = 2, /* may mend itself */
+  SATCHEL_LOG_ERROR = 3    /* needs somebody */
+} satchel_log_level;
+
+/* A line for a log, without line feed and control characters. `level`: a satchel_log_level. Called on the
+ * threads that a satchel_event_callback is called on, one at a time; it must return soon. */
+typedef void (*satchel_log_callback)(void* context, int level, const char* line);
 
 /* ---- the outbox ---- */
 
@@ -186,7 +218,8 @@ typedef enum satchel_when_full {
   SATCHEL_WHEN_FULL_DROP_LOWEST = 3
 } satchel_when_full;
 
-/* What options.hpp and quota.hpp say. Call satchel_options_init first, which sets every value to its default. */
+/* What options.hpp and quota.hpp say. Call satchel_options_init first, which sets every value to its default.
+ */
 typedef struct satchel_options {
   size_t size;
   int durability;       /* a satchel_durability */
@@ -232,13 +265,18 @@ typedef struct satchel_options {
   uint64_t quota_normal_bytes;
   uint64_t quota_bulk_messages;
   uint64_t quota_bulk_bytes;
-  const char* announce_topic; /* NULL: what is dropped is not announced */
-  int quota_when_full;        /* a satchel_when_full */
-  int quota_exact;            /* 0 or 1 */
-  int block_dead_keys;        /* 0: a key goes on without its dead letter; 1: it waits */
-  int keep_identity;          /* of a file that was restored; 0: new messages get a new one */
-  uint64_t memory_budget;     /* 0: cache_bytes and window_bytes say how much */
-  uint64_t max_free_bytes;    /* 0: the file keeps its size */
+  const char* announce_topic;              /* NULL: what is dropped is not announced */
+  int quota_when_full;                     /* a satchel_when_full */
+  int quota_exact;                         /* 0 or 1 */
+  int block_dead_keys;                     /* 0: a key goes on without its dead letter; 1: it waits */
+  int keep_identity;                       /* of a file that was restored; 0: new messages get a new one */
+  uint64_t memory_budget;                  /* 0: cache_bytes and window_bytes say how much */
+  uint64_t max_free_bytes;                 /* 0: the file keeps its size */
+  satchel_log_callback on_log;             /* NULL: silent */
+  void* log_context;                       /* has to outlive the outbox */
+  const satchel_topic_rule* const* topics; /* the first that matches counts */
+  size_t topic_count;
+  int log_level; /* a satchel_log_level, by default SATCHEL_LOG_INFO; lines below it are not made */
 } satchel_options;
 
 /* Sets `size` and every default; pass sizeof(satchel_options). */
@@ -246,6 +284,12 @@ int satchel_options_init(satchel_options* options, size_t size);
 
 /* `options` may be NULL. On failure *outbox is NULL. */
 int satchel_open(const char* path, const satchel_options* options, satchel_outbox** outbox);
+
+/* The same with what the environment says instead of some of the options: variables that begin with `prefix`,
+ * as Options::from_environment has it. SATCHEL_INVALID_OPTION for one with this prefix that is no option.
+ * Reads the environment, which no other thread may change meanwhile. */
+int satchel_open_from_environment(const char* path, const char* prefix, const satchel_options* options,
+                                  satchel_outbox** outbox);
 
 /* Ends the relay and closes the file; NULL and a closed handle have no effect. A transaction that is still
  * open stays usable. Callbacks may go on for as long as a sink hangs, see Outbox::~Outbox. */
@@ -268,6 +312,17 @@ void satchel_rollback(satchel_transaction* transaction);
 
 /* In a transaction of its own, or in the one that this thread has open. `id` may be NULL. */
 int satchel_enqueue(satchel_outbox* outbox, const satchel_message* message, satchel_message_id* id);
+
+/* Told once, when the message is committed or given up: `error` is NULL and `id` is its id, or the other way
+ * round. An id with row 0: it was dropped, because the quota is used up. Called on a thread of the outbox,
+ * which it holds up; it must not wait for another satchel_enqueue_async. */
+typedef void (*satchel_enqueue_callback)(void* context, const satchel_error* error,
+                                         const satchel_message_id* id);
+
+/* Returns at once; several messages share a commit. After a failure `callback` is not called. Not with a
+ * transaction open on this thread. */
+int satchel_enqueue_async(satchel_outbox* outbox, const satchel_message* message,
+                          satchel_enqueue_callback callback, void* context);
 
 /* ---- delivery ---- */
 
@@ -351,9 +406,101 @@ typedef struct satchel_status {
   int64_t newest_row;
   char sink_problem[SATCHEL_STATUS_TEXT]; /* empty: none; cut to fit */
   char failure[SATCHEL_STATUS_TEXT];      /* what stops the relay; empty: nothing */
+  uint64_t urgent;                        /* of those that wait, here and in the next three */
+  uint64_t bulk;
+  uint64_t delayed;
+  uint64_t failing;
+  int64_t oldest_age_ms; /* -1: none waits, or unknown */
+  uint64_t died;         /* since the relay was started */
+  uint64_t async_dropped;
+  uint64_t dropped_expired; /* since the file was made, here and in the next three */
+  uint64_t dropped_quota;
+  uint64_t dropped_coalesced;
+  uint64_t dropped_discarded;
+  uint64_t delivered_bytes;
+  double messages_per_second; /* of the last ten seconds, here and in the next */
+  double bytes_per_second;
+  uint64_t wear_bytes; /* what was written, in the time `wear_over_ms` */
+  uint64_t wear_syncs;
+  int64_t wear_over_ms;
+  uint64_t wear_bytes_per_day;
+  uint64_t wear_syncs_per_day;
+  uint64_t wal_bytes;
+  uint64_t device_bytes;       /* that this user could still write to the file system */
+  int64_t quota_messages_left; /* -1: no limit, here and in the next */
+  int64_t quota_bytes_left;
+  int64_t heartbeat_ms;     /* since the relay began its last round; -1: none yet */
+  int64_t round_overdue_ms; /* 0: on time */
+  uint64_t route_count;
+  char sink_remedy[SATCHEL_STATUS_TEXT];  /* what to do about `sink_problem` */
+  char failure_hint[SATCHEL_STATUS_TEXT]; /* what to do about `failure` */
 } satchel_status;
 
 int satchel_get_status(satchel_outbox* outbox, satchel_status* status);
+
+typedef enum satchel_held_by {
+  SATCHEL_HELD_BY_NOTHING = 0,
+  SATCHEL_HELD_BY_RATE = 1,
+  SATCHEL_HELD_BY_QUIET = 2,
+  SATCHEL_HELD_BY_BUDGET = 3
+} satchel_held_by;
+
+/* A look at one route. The texts are valid during the call. */
+typedef struct satchel_route_status {
+  size_t size;
+  const char* name;
+  const char* sink_name; /* empty before the sink was used for the first time */
+  const char* sink_problem;
+  const char* sink_remedy;
+  int sink; /* a satchel_sink_state */
+  int paused;
+  int held_by; /* a satchel_held_by */
+  int pending_is_bound;
+  uint64_t pending;
+  uint64_t in_flight;
+  uint64_t delivered;
+  uint64_t budget_used;
+} satchel_route_status;
+
+/* Returns 0 to go on, anything else to stop. */
+typedef int (*satchel_route_callback)(void* context, const satchel_route_status* route);
+
+/* Calls `callback` for each route in the order in which they were attached. */
+int satchel_routes(satchel_outbox* outbox, satchel_route_callback callback, void* context);
+
+typedef enum satchel_metrics_format {
+  SATCHEL_METRICS_PROMETHEUS = 0,
+  SATCHEL_METRICS_OPENMETRICS = 1
+} satchel_metrics_format;
+
+/* `size`: without the NUL. */
+typedef void (*satchel_text_callback)(void* context, const char* text, size_t size);
+
+/* Calls `callback` once with the status as text for a metrics collector. `format`: a satchel_metrics_format.
+ */
+int satchel_metrics(satchel_outbox* outbox, int format, satchel_text_callback callback, void* context);
+
+/* Messages that were dropped since the file was made. */
+typedef struct satchel_dropped {
+  size_t size;
+  int reason;        /* a satchel_drop_reason */
+  const char* topic; /* empty: all topics that have no entry of their own; valid during the call */
+  uint64_t messages;
+  uint64_t unconfirmed; /* of these, such that may have arrived */
+} satchel_dropped;
+
+/* Returns 0 to go on, anything else to stop. */
+typedef int (*satchel_dropped_callback)(void* context, const satchel_dropped* dropped);
+
+/* Calls `callback` for each reason and topic. */
+int satchel_dropped_messages(satchel_outbox* outbox, satchel_dropped_callback callback, void* context);
+
+#define SATCHEL_IDENTITY_BYTES 16
+
+/* What new messages are named by. */
+int satchel_identity(satchel_outbox* outbox, unsigned char identity[SATCHEL_IDENTITY_BYTES]);
+/* Begins a new one, for a copy that goes on beside its original; `identity` may be NULL. */
+int satchel_renew_identity(satchel_outbox* outbox, unsigned char identity[SATCHEL_IDENTITY_BYTES]);
 
 typedef enum satchel_dead_reason {
   SATCHEL_DEAD_REJECTED = 1,

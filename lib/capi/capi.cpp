@@ -8,6 +8,7 @@
 
 #include <satchel/satchel.h>
 #include <satchel/features.hpp>
+#include <satchel/log.hpp>
 #include <satchel/outbox.hpp>
 #include <satchel/transaction.hpp>
 
@@ -54,12 +55,28 @@ std::shared_ptr<OwnedTransaction> take_own(const satchel_transaction* handle, co
   return transactions().take(handle, operation);
 }
 
+std::shared_ptr<Observer> logging(const satchel_options& c, std::shared_ptr<Observer> next) {
+  if (c.log_level < SATCHEL_LOG_DEBUG || c.log_level > SATCHEL_LOG_ERROR)
+    throw InvalidOption{"open", "log_level is " + std::to_string(c.log_level), "a satchel_log_level"};
+  return log_to(
+      [callback = c.on_log, context = c.log_context](LogLevel level, std::string_view line) {
+        callback(context, static_cast<int>(level), std::string{line}.c_str());
+      },
+      static_cast<LogLevel>(c.log_level), std::move(next));
+}
+
+static_assert(static_cast<int>(LogLevel::debug) == SATCHEL_LOG_DEBUG);
+static_assert(static_cast<int>(LogLevel::info) == SATCHEL_LOG_INFO);
+static_assert(static_cast<int>(LogLevel::warning) == SATCHEL_LOG_WARNING);
+static_assert(static_cast<int>(LogLevel::error) == SATCHEL_LOG_ERROR);
+
 Options options_of(const satchel_options* given_options) {
   if (given_options == nullptr) return {};
   const satchel_options c = read(given_options, "open", to_c(Options{}));
   Options options = to_cpp(c);
   if (c.on_event != nullptr)
     options.observer = std::make_shared<CallbackObserver>(c.on_event, c.event_context);
+  if (c.on_log != nullptr) options.observer = logging(c, std::move(options.observer));
   return options;
 }
 
@@ -145,6 +162,18 @@ int satchel_open(const char* path, const satchel_options* options, satchel_outbo
   });
 }
 
+int satchel_open_from_environment(const char* path, const char* prefix, const satchel_options* options,
+                                  satchel_outbox** outbox) {
+  if (outbox != nullptr) *outbox = nullptr;
+  return guarded("open", [&] {
+    given(outbox, "open", "the place for the handle");
+    satchel::Options all =
+        satchel::Options::from_environment(options_of(options), given(prefix, "open", "the prefix"));
+    auto opened = std::make_shared<satchel::Outbox>(given(path, "open", "the path"), std::move(all));
+    *outbox = outboxes().add(std::move(opened));
+  });
+}
+
 void satchel_close(satchel_outbox* outbox) {
   if (outbox == nullptr) return;
   guarded("close", [&] { outboxes().take(outbox, "close").reset(); });
@@ -193,6 +222,21 @@ int satchel_enqueue(satchel_outbox* outbox, const satchel_message* message, satc
   });
 }
 
+int satchel_enqueue_async(satchel_outbox* outbox, const satchel_message* message,
+                          satchel_enqueue_callback callback, void* context) {
+  return guarded("enqueue_async", [&] {
+    const auto open = outboxes().find(outbox, "enqueue_async");
+    given(callback, "enqueue_async", "the callback");
+    open->enqueue_async(to_cpp(read(message, "enqueue_async"), "enqueue_async"),
+                        [callback, context](const satchel::EnqueueResult& result) {
+                          satchel_message_id id{};
+                          const int code = guarded("enqueue_async", [&] { id = to_c(result.get()); });
+                          if (code == SATCHEL_OK) return callback(context, nullptr, &id);
+                          callback(context, satchel_last_error(), nullptr);
+                        });
+  });
+}
+
 // ---- delivery ----
 
 int satchel_attach(satchel_outbox* outbox, const char* url) {
@@ -223,21 +267,6 @@ int satchel_run_once(satchel_outbox* outbox, int* worked) {
 }
 
 // ---- inspect and repair ----
-
-int satchel_get_status(satchel_outbox* outbox, satchel_status* status) {
-  return guarded("status", [&] {
-    const auto open = outboxes().find(outbox, "status");
-    given(status, "status", "the structure");
-    const size_t size = status->size;
-    satchel_status now = to_c(open->status());
-    if (size < sizeof now) {
-      throw satchel::UsageError{"status", "the structure has the size " + std::to_string(size),
-                                "set its size to sizeof(satchel_status)"};
-    }
-    now.size = size;
-    std::memcpy(static_cast<void*>(status), &now, sizeof now);
-  });
-}
 
 int satchel_dead_letters(satchel_outbox* outbox, int64_t after, size_t limit,
                          satchel_dead_letter_callback callback, void* context) {

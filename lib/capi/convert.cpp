@@ -2,7 +2,6 @@
 #include "capi/convert.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <limits>
 
@@ -11,13 +10,6 @@ namespace satchel::capi {
 namespace {
 
 using std::chrono::milliseconds;
-
-template <std::size_t Size>
-void copy_text(char (&target)[Size], const std::string& source) noexcept {
-  const std::size_t length = std::min(source.size(), Size - 1);
-  std::memcpy(target, source.data(), length);
-  target[length] = '\0';
-}
 
 std::int64_t ms_of(const std::optional<WallTime>& time) noexcept {
   return time ? std::int64_t{time->time_since_epoch().count()} : -1;
@@ -28,6 +20,16 @@ int c_priority(const std::optional<Priority>& priority) noexcept {
   if (*priority == Priority::urgent) return SATCHEL_PRIORITY_URGENT;
   return *priority == Priority::bulk ? SATCHEL_PRIORITY_BULK : SATCHEL_PRIORITY_NORMAL;
 }
+
+void put_retry(const RetryPolicy& retry, satchel_message& c) noexcept {
+  c.max_attempts = retry.max_attempts.value_or(0);
+  if (retry.max_age) c.max_age_ms = retry.max_age->count() == 0 ? SATCHEL_NO_LIMIT : retry.max_age->count();
+  if (!retry.backoff) return;
+  c.retry_backoff_ms = retry.backoff->base.count();
+  c.retry_backoff_cap_ms = retry.backoff->cap.count();
+}
+
+}  // namespace
 
 std::optional<Priority> priority_of(int priority, const char* operation) {
   switch (priority) {
@@ -44,7 +46,29 @@ std::optional<Priority> priority_of(int priority, const char* operation) {
   }
 }
 
-}  // namespace
+int attempts_of(std::int64_t attempts, const char* operation) {
+  if (attempts < 0 || attempts > std::numeric_limits<int>::max()) {
+    throw InvalidOption{operation, "max_attempts is " + std::to_string(attempts), "from 1 to 1000000"};
+  }
+  return static_cast<int>(attempts);
+}
+
+template <class Struct>
+std::optional<RetryPolicy> retry_of(const Struct& c, const char* operation) {
+  RetryPolicy retry;
+  if (c.max_attempts != 0) retry.max_attempts = attempts_of(c.max_attempts, operation);
+  if (c.max_age_ms != 0) retry.max_age = milliseconds{c.max_age_ms == SATCHEL_NO_LIMIT ? 0 : c.max_age_ms};
+  if (c.retry_backoff_ms != 0) {
+    Backoff& backoff = retry.backoff.emplace();
+    backoff.base = milliseconds{c.retry_backoff_ms};
+    backoff.cap = std::max(backoff.base, backoff.cap);
+    if (c.retry_backoff_cap_ms != 0) backoff.cap = milliseconds{c.retry_backoff_cap_ms};
+  }
+  if (retry == RetryPolicy{}) return std::nullopt;
+  return retry;
+}
+template std::optional<RetryPolicy> retry_of(const satchel_message& c, const char* operation);
+template std::optional<RetryPolicy> retry_of(const satchel_topic_rule& c, const char* operation);
 
 Message to_cpp(const satchel_message& c, const char* operation) {
   Message message;
@@ -64,6 +88,7 @@ Message to_cpp(const satchel_message& c, const char* operation) {
   if (c.not_before_ms != 0) message.not_before = milliseconds{c.not_before_ms};
   message.priority = priority_of(c.priority, operation);
   if (c.coalesce != 0) message.coalesce = true;
+  message.retry = retry_of(c, operation);
   return message;
 }
 
@@ -82,42 +107,6 @@ MessageId to_cpp(const satchel_message_id& c) noexcept {
   return id;
 }
 
-satchel_status to_c(const Status& status) noexcept {
-  satchel_status c{};
-  c.size = sizeof c;
-  c.pending = status.pending;
-  c.pending_is_bound = status.pending_is_bound ? 1 : 0;
-  c.leading = status.leading ? 1 : 0;
-  c.running = status.running ? 1 : 0;
-  c.sink = static_cast<int>(status.sink);
-  c.in_flight = status.in_flight;
-  c.unsettled = status.unsettled;
-  c.delivered = status.delivered;
-  c.retried = status.retried;
-  c.expired = status.expired;
-  c.dead = status.dead;
-  c.newest_row = status.newest_row;
-  copy_text(c.sink_problem, status.sink_problem);
-  if (status.failure) copy_text(c.failure, status.failure->problem);
-  return c;
-}
-
-// The numbers of the C interface are those of the C++ one.
-static_assert(static_cast<int>(SinkState::none) == SATCHEL_SINK_NONE);
-static_assert(static_cast<int>(SinkState::connecting) == SATCHEL_SINK_CONNECTING);
-static_assert(static_cast<int>(SinkState::up) == SATCHEL_SINK_UP);
-static_assert(static_cast<int>(SinkState::paused) == SATCHEL_SINK_PAUSED);
-static_assert(static_cast<int>(SinkState::blocked) == SATCHEL_SINK_BLOCKED);
-static_assert(static_cast<int>(DeadReason::rejected) == SATCHEL_DEAD_REJECTED);
-static_assert(static_cast<int>(DeadReason::attempts) == SATCHEL_DEAD_ATTEMPTS);
-static_assert(static_cast<int>(DeadReason::age) == SATCHEL_DEAD_AGE);
-static_assert(static_cast<int>(DeadReason::crashed) == SATCHEL_DEAD_CRASHED);
-static_assert(static_cast<int>(DeadReason::damaged) == SATCHEL_DEAD_DAMAGED);
-static_assert(static_cast<int>(DropReason::expired) == SATCHEL_DROP_EXPIRED);
-static_assert(static_cast<int>(DropReason::quota) == SATCHEL_DROP_QUOTA);
-static_assert(static_cast<int>(DropReason::coalesced) == SATCHEL_DROP_COALESCED);
-static_assert(static_cast<int>(DropReason::discarded) == SATCHEL_DROP_DISCARDED);
-
 LetterView::LetterView(const DeadLetter& letter) {
   const Message& message = letter.message;
   for (const Header& header : message.headers)
@@ -134,6 +123,7 @@ LetterView::LetterView(const DeadLetter& letter) {
   message_.not_before_ms = message.not_before ? message.not_before->count() : 0;
   message_.priority = c_priority(message.priority);
   message_.coalesce = message.coalesce.value_or(false) ? 1 : 0;
+  if (message.retry) put_retry(*message.retry, message_);
   letter_.size = sizeof letter_;
   letter_.id = to_c(letter.id);
   letter_.message = &message_;

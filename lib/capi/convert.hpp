@@ -9,6 +9,7 @@
 #include <satchel/status.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -16,19 +17,24 @@
 
 namespace satchel::capi {
 
-/// Size of the version of a structure before this one.
+/// Sizes of the versions of a structure before this one.
 template <class Struct>
-inline constexpr std::size_t kEarlierSize = sizeof(Struct);
+inline constexpr std::array<std::size_t, 0> kEarlierSizes{};
 template <>
-inline constexpr std::size_t kEarlierSize<satchel_message> = offsetof(satchel_message, not_before_ms);
+inline constexpr std::array<std::size_t, 2> kEarlierSizes<satchel_message>{
+    offsetof(satchel_message, not_before_ms), offsetof(satchel_message, max_attempts)};
 template <>
-inline constexpr std::size_t kEarlierSize<satchel_options> = offsetof(satchel_options, bulk_share);
+inline constexpr std::array<std::size_t, 2> kEarlierSizes<satchel_options>{
+    offsetof(satchel_options, bulk_share), offsetof(satchel_options, on_log)};
+template <>
+inline constexpr std::array<std::size_t, 1> kEarlierSizes<satchel_status>{offsetof(satchel_status, urgent)};
 
 /// Throws `UsageError` for a size that no version of the structure has.
 template <class Struct>
 void check_size(std::size_t size, const char* operation) {
   const bool newer = size >= sizeof(Struct) && size <= 16 * sizeof(Struct);
-  if (newer || size == kEarlierSize<Struct>) return;
+  const auto& earlier = kEarlierSizes<Struct>;
+  if (newer || std::find(earlier.begin(), earlier.end(), size) != earlier.end()) return;
   throw UsageError{operation, "a structure has the size " + std::to_string(size),
                    "set its size to sizeof, " + std::to_string(sizeof(Struct)) + " here"};
 }
@@ -75,6 +81,15 @@ satchel_message_id to_c(const MessageId& id) noexcept;
 MessageId to_cpp(const satchel_message_id& id) noexcept;
 
 satchel_status to_c(const Status& status) noexcept;
+/// Borrows all texts.
+satchel_route_status to_c(const RouteStatus& route) noexcept;
+
+/// Throws `InvalidOption` for a number that `int` cannot hold.
+int attempts_of(std::int64_t attempts, const char* operation);
+/// Of a message and of a topic's rule; nothing where all is 0. Throws `InvalidOption`.
+template <class Struct>
+std::optional<RetryPolicy> retry_of(const Struct& c, const char* operation);
+std::optional<Priority> priority_of(int priority, const char* operation);
 
 /// A dead letter as C sees it, which borrows all texts of the C++ one.
 class LetterView {

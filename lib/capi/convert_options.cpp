@@ -10,13 +10,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-int attempts_of(std::int64_t attempts) {
-  if (attempts < 0 || attempts > std::numeric_limits<int>::max()) {
-    throw InvalidOption{"open", "max_attempts is " + std::to_string(attempts), "from 1 to 1000000"};
-  }
-  return static_cast<int>(attempts);
-}
-
 // Where a size has 32 bits, more is the most: it stays out of every range, or is as good as no limit.
 std::size_t size_of(std::uint64_t number) noexcept {
   return static_cast<std::size_t>(std::min<std::uint64_t>(number, std::numeric_limits<std::size_t>::max()));
@@ -57,6 +50,18 @@ Quota quota_of(const satchel_options& c) {
   quota.when_full = static_cast<WhenFull>(c.quota_when_full);
   quota.exact = c.quota_exact != 0;
   return quota;
+}
+
+TopicRule rule_of(const satchel_topic_rule* given_rule) {
+  const satchel_topic_rule c = read(given_rule, "open");
+  TopicRule rule;
+  rule.filter = text(c.filter);
+  rule.priority = priority_of(c.priority, "open");
+  if (c.coalesce != 0) rule.coalesce = true;
+  if (c.not_before_ms != 0) rule.not_before = milliseconds{c.not_before_ms};
+  if (c.expires_after_ms != 0) rule.expires_after = milliseconds{c.expires_after_ms};
+  if (const std::optional<RetryPolicy> retry = retry_of(c, "open")) rule.retry = *retry;
+  return rule;
 }
 
 // The numbers of the C interface are those of the C++ one.
@@ -109,6 +114,7 @@ satchel_options to_c(const Options& options) noexcept {
   c.block_dead_keys = options.dead_key == DeadKey::block ? 1 : 0;
   c.keep_identity = options.on_restore == OnRestore::keep ? 1 : 0;
   put_quota(options.quota, c);
+  c.log_level = SATCHEL_LOG_INFO;
   return c;
 }
 
@@ -117,7 +123,7 @@ Options to_cpp(const satchel_options& c) {
   options.durability = durability_of(c.durability);
   options.external_writers = c.external_writers != 0;
   options.polling_interval = milliseconds{c.polling_interval_ms};
-  options.max_attempts = attempts_of(c.max_attempts);
+  options.max_attempts = attempts_of(c.max_attempts, "open");
   options.max_age = milliseconds{c.max_age_ms};
   options.retry_backoff.base = milliseconds{c.retry_backoff_ms};
   options.retry_backoff.cap = milliseconds{c.retry_backoff_cap_ms};
@@ -152,6 +158,9 @@ Options to_cpp(const satchel_options& c) {
   options.quota = quota_of(c);
   options.device_id = text(c.device_id);
   options.vfs = text(c.vfs);
+  if (c.topic_count > 0) given(c.topics, "open", "the list of topics");
+  for (std::size_t index = 0; index < c.topic_count; ++index)
+    options.topics.push_back(rule_of(c.topics[index]));
   return options;
 }
 

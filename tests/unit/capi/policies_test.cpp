@@ -120,6 +120,24 @@ TEST_CASE("C: a program of the version before is served as it was") {
   CHECK(options.bulk_share == 0x5555555555555555);
   CHECK(open_with(options) == SATCHEL_OK);
 
+  // The version after that.
+  constexpr std::size_t kLaterMessage = offsetof(satchel_message, max_attempts);
+  constexpr std::size_t kLaterOptions = offsetof(satchel_options, on_log);
+  std::memset(static_cast<void*>(&sent), 0x55, sizeof sent);
+  std::memset(static_cast<void*>(&sent), 0, kLaterMessage);
+  sent.size = kLaterMessage;
+  sent.topic = "t";
+  CHECK(satchel_enqueue(fixture.outbox, &sent, nullptr) == SATCHEL_OK);
+  REQUIRE(satchel_options_init(&options, kLaterOptions) == SATCHEL_OK);
+  CHECK(options.topic_count == std::size_t(0x5555555555555555));
+  CHECK(open_with(options) == SATCHEL_OK);
+  satchel_status status;
+  std::memset(static_cast<void*>(&status), 0x55, sizeof status);
+  status.size = offsetof(satchel_status, urgent);
+  REQUIRE(satchel_get_status(fixture.outbox, &status) == SATCHEL_OK);
+  CHECK(status.pending == 2);
+  CHECK(status.urgent == 0x5555555555555555);
+
   CHECK(satchel_options_init(&options, kOptions - 1) == SATCHEL_USAGE);
   CHECK(satchel_options_init(&options, kOptions + 1) == SATCHEL_USAGE);
   CHECK(satchel_options_init(&options, sizeof options - 1) == SATCHEL_USAGE);
