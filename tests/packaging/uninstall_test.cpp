@@ -78,6 +78,32 @@ TEST_CASE("uninstall: takes away what satchel has made and leaves everything els
   CHECK(device.database.execAndGet("PRAGMA integrity_check").getString() == "ok");
 }
 
+TEST_CASE("uninstall: what options have made is taken away, too") {
+  Device device;
+  make_application(device.database);
+  const std::vector<std::string> before = contents(device.database);
+  satchel::Options options;
+  options.quota.exact = true;
+  options.quota.messages = 10;
+  satchel::Outbox{device.path, options}.enqueue({.topic = "plain", .payload = "pending"});
+  CHECK(device.database.execAndGet("SELECT count(*) FROM satchel_quota").getInt() > 0);
+  device.database.exec(script());
+  CHECK(contents(device.database) == before);
+}
+
+TEST_CASE("uninstall: a file that gives its space back stays sound") {
+  const support::TempDir directory{support::TempDir::Where::memory};
+  const std::string path = directory.path() + "/device.db";
+  satchel::Options options;
+  options.max_free_bytes = 1U << 20U;
+  satchel::Outbox{path, options}.enqueue({.topic = "plain", .payload = std::string(100'000, 'x')});
+  SQLite::Database database{path, SQLite::OPEN_READWRITE, 1000};
+  REQUIRE(database.execAndGet("PRAGMA auto_vacuum").getInt() == 2);
+  database.exec(script());
+  CHECK(contents(database).empty());
+  CHECK(database.execAndGet("PRAGMA integrity_check").getString() == "ok");
+}
+
 TEST_CASE("uninstall: knows what each version of the file format has made") {
   for (std::size_t steps = 1; steps <= satchel::store::migrations().size(); ++steps) {
     CAPTURE(steps);
