@@ -3,14 +3,18 @@
 // What an operator does on a device whose messages are stuck, by the program alone, with real peers.
 #include "cli/program.hpp"
 #include "support/broker.hpp"
+#include "support/echo_sink.hpp"
 #include "support/scripted_http.hpp"
 #include "support/subscriber.hpp"
 
 #include <satchel/satchel.hpp>
+#include <satchel/testing/manual_clock.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <future>
+#include <memory>
 
 using cli_test::Bench;
 using cli_test::has;
@@ -177,31 +181,33 @@ TEST_CASE("cli: what an application holds back is told with what waits and what 
   satchel::Outbox application{bench.file(), options};
   application.attach(url(broker), {.name = "logs", .topics = {"log/#"}, .paused = true});
   application.attach(url(broker), {.name = "bytes", .topics = {"data/#"}, .budget = {.bytes = 6}});
+  application.attach(url(broker), {.name = "slow", .topics = {"slow/#"}, .messages_per_second = 0.001});
   application.attach(url(broker), {.name = "rest"});
   application.start();
-  for (const char* topic : {"log/a", "log/b", "data/a", "data/b", "plant/x"})
+  for (const char* topic : {"log/a", "log/b", "data/a", "data/b", "slow/a", "slow/b", "plant/x"})
     application.enqueue({.topic = topic});
-  REQUIRE(subscriber.wait(2).size() == 2);
+  REQUIRE(subscriber.wait(3).size() == 3);
   Outcome status;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
   do {
     status = bench.run({"status", bench.file()});
-  } while ((!has(status.out, "syncs a day") || !has(status.out, "pending  3 messages")) &&
+  } while ((!has(status.out, "syncs a day") || !has(status.out, "pending  4 messages")) &&
            std::chrono::steady_clock::now() < deadline);
   CHECK_MESSAGE(status.code == 0, "that is what the application wants");
   CHECK(has(status.out, "route logs is paused by the application; 2 messages wait for it"));
   CHECK(has(status.out, "Outbox::resume"));
   CHECK(has(status.out, "has used up its data budget, 6 B in this period; 1 message waits for it"));
-  CHECK(has(status.out, "pending  3 messages"));
+  CHECK(has(status.out, "pending  4 messages"));
+  CHECK(has(status.out, "sends no faster than its rate lets it; 1 message waits for it"));
   CHECK(has(status.out, "messages/s"));
   CHECK(has(status.out, "syncs a day"));
-  CHECK(has(status.out, "995 messages left"));
+  CHECK(has(status.out, "993 messages left"));
   const std::string json = bench.run({"status", bench.file(), "--json"}).out;
   CHECK(has(json, "\"standby\":false"));
   CHECK(has(json, "\"heartbeat_ms\":"));
   CHECK(has(json, "\"round_overdue_ms\":"));
   CHECK(has(json, "\"told_ms\":"));
-  CHECK(has(json, "\"quota_left\":{\"messages\":995}"));
+  CHECK(has(json, "\"quota_left\":{\"messages\":993}"));
   CHECK(has(json, "\"wear\":{\"bytes\":"));
   const std::string address = url(broker);
   CHECK(has(json, "{\"route\":\"logs\",\"sink\":\"\",\"state\":\"none\",\"since_ms\":"));
@@ -211,4 +217,34 @@ TEST_CASE("cli: what an application holds back is told with what waits and what 
   CHECK(has(json, "{\"route\":\"bytes\",\"sink\":\"" + address + "\",\"state\":\"up\""));
   CHECK(has(json, "\"held_by\":\"budget\""));
   application.stop(std::chrono::seconds{5});
+}
+
+TEST_CASE("cli: a relay whose thread hangs in a callback is found, and needs somebody") {
+  const Bench bench;
+  // An hour behind, so that it has hung for an hour at once.
+  const auto clock = std::make_shared<satchel::testing::ManualClock>();
+  clock->reboot(satchel::system_clock()->boot_id(), satchel::system_clock()->now() - std::chrono::hours{1});
+  satchel::Options options;
+  options.clock = clock;
+  std::promise<void> entered;
+  std::promise<void> release;
+  satchel::Outbox application{bench.file(), options};
+  application.attach(
+      std::make_unique<support::EchoSink>(std::make_shared<support::Echo>(), [&](const satchel::Delivery&) {
+        entered.set_value();
+        release.get_future().wait();
+        return satchel::delivered();
+      }));
+  application.start();
+  application.enqueue({.topic = "plant/x"});
+  entered.get_future().wait();
+  const Outcome hangs = bench.run({"status", bench.file()});
+  const std::string json = bench.run({"status", bench.file(), "--json"}).out;
+  release.set_value();
+  CHECK(application.stop(std::chrono::seconds{5}));
+  CHECK(hangs.code == 1);
+  CHECK(has(hangs.out, "relay    hangs in process " + std::to_string(getpid())));
+  CHECK(has(hangs.out, "! the relay hangs: it has not come back for 1 h"));
+  CHECK(has(hangs.out, "restart process " + std::to_string(getpid())));
+  CHECK(has(json, "\"round_overdue_ms\":360"));
 }
