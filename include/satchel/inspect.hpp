@@ -112,6 +112,8 @@ struct RelayReport {
   std::optional<std::chrono::milliseconds> told;
   /// In the order of `Outbox::attach`.
   std::vector<RouteReport> routes;
+  /// Messages whose topic no route takes, among the oldest 10,000.
+  std::uint64_t unrouted = 0;
   /// As in `Status`, since that relay was started.
   std::uint64_t unsettled = 0;        ///< received and not yet recorded
   std::uint64_t delivered = 0;        ///< messages

@@ -137,6 +137,11 @@ std::vector<Advice> advice_on(const RelayReport& relay) {
   }
   if (!relay.failure.empty())
     advice.push_back({"the relay cannot work: " + visible(relay.failure), "it tries again by itself"});
+  if (relay.alive && relay.unrouted > 0) {
+    advice.push_back({fmt::format("no route takes the topic of {}",
+                                  counted(relay.unrouted, "message that waits", "messages that wait")),
+                      "the application has to attach a route for it (RouteOptions::topics)"});
+  }
   if (relay.routes.empty()) {
     for (const SinkReport& sink : relay.sinks) add_sink(advice, visible(sink.sink), sink.state, sink.problem);
   }

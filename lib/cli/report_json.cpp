@@ -69,6 +69,7 @@ void put_relay(Object& object, const RelayReport& relay) {
     object.some_text("remedy", remedy_of(sink.state));
     object.span("since_ms", sink.since);
   });
+  object.count("unrouted", relay.unrouted);
   object.list("routes", relay.routes, [&](const RouteReport& route) { put_route(object, route); });
 }
 

@@ -79,7 +79,8 @@ class Inspector::Core {
   FileReport report();
   RelayReport relay(const std::vector<std::int64_t>& in_flight, const Counts& counts);
   void add_snapshot(RelayReport& report, RelaySnapshot snapshot, const Counts& counts);
-  void count_by_route(RelaySnapshot& snapshot, const Counts& counts);
+  // Those that no route takes.
+  std::uint64_t count_by_route(RelaySnapshot& snapshot, const Counts& counts);
   // Since a time of this boot.
   milliseconds since(std::int64_t time) const;
   void count_policies(FileReport& report);
@@ -212,7 +213,7 @@ void Inspector::Core::add_snapshot(RelayReport& report, RelaySnapshot snapshot, 
   report.wear = status.wear;
   snapshot.quota.exact = snapshot.quota.exact && counts_exactly(connection->database());
   report.quota_left = quota_left(snapshot.quota, *connection, counts);
-  if (snapshot.topics_known) count_by_route(snapshot, counts);
+  if (snapshot.topics_known) report.unrouted = count_by_route(snapshot, counts);
   for (std::size_t i = 0; i < status.routes.size(); ++i) {
     RouteReport route{std::move(status.routes[i]), snapshot.topics_known, std::nullopt, std::nullopt};
     const std::optional<BootTime> until = std::exchange(route.status.held_until, std::nullopt);
@@ -227,7 +228,7 @@ void Inspector::Core::add_snapshot(RelayReport& report, RelaySnapshot snapshot, 
   }
 }
 
-void Inspector::Core::count_by_route(RelaySnapshot& snapshot, const Counts& counts) {
+std::uint64_t Inspector::Core::count_by_route(RelaySnapshot& snapshot, const Counts& counts) {
   std::vector<RouteStatus>& routes = snapshot.status.routes;
   const auto takes = [&](std::size_t route, std::string_view topic) {
     const std::vector<std::string>& filters = snapshot.routes[route].topics;
@@ -235,14 +236,15 @@ void Inspector::Core::count_by_route(RelaySnapshot& snapshot, const Counts& coun
       return filter == "#" || topic_matches(filter, topic);
     });
   };
-  if (routes.empty()) return;
+  if (routes.empty()) return 0;
   const std::vector<std::string>& first = snapshot.routes.front().topics;
   if (std::find(first.begin(), first.end(), "#") != first.end()) {
     routes.front().pending = counts.pending;
     routes.front().pending_is_bound = counts.pending_is_bound;
-    return;
+    return 0;
   }
   std::size_t seen = 0;
+  std::uint64_t unrouted = 0;
   visit_topics(*connection, kMatched, [&](std::string_view topic) {
     ++seen;
     for (std::size_t route = 0; route < routes.size(); ++route) {
@@ -250,8 +252,10 @@ void Inspector::Core::count_by_route(RelaySnapshot& snapshot, const Counts& coun
       ++routes[route].pending;
       return;
     }
+    ++unrouted;
   });
   for (RouteStatus& route : routes) route.pending_is_bound = seen == kMatched;
+  return unrouted;
 }
 
 void Inspector::Core::count_policies(FileReport& report) {

@@ -182,7 +182,7 @@ TEST_CASE("cli: what an application holds back is told with what waits and what 
   application.attach(url(broker), {.name = "logs", .topics = {"log/#"}, .paused = true});
   application.attach(url(broker), {.name = "bytes", .topics = {"data/#"}, .budget = {.bytes = 6}});
   application.attach(url(broker), {.name = "slow", .topics = {"slow/#"}, .messages_per_second = 0.001});
-  application.attach(url(broker), {.name = "rest"});
+  application.attach(url(broker), {.name = "rest", .topics = {"plant/#"}});
   application.start();
   for (const char* topic : {"log/a", "log/b", "data/a", "data/b", "slow/a", "slow/b", "plant/x"})
     application.enqueue({.topic = topic});
@@ -216,6 +216,10 @@ TEST_CASE("cli: what an application holds back is told with what waits and what 
             "\"held_by\":\"nothing\",\"budget_used\":0}"));
   CHECK(has(json, "{\"route\":\"bytes\",\"sink\":\"" + address + "\",\"state\":\"up\""));
   CHECK(has(json, "\"held_by\":\"budget\""));
+  application.enqueue({.topic = "stray"});
+  const Outcome stray = bench.run({"status", bench.file()});
+  CHECK_MESSAGE(stray.code == 1, "that message waits for ever");
+  CHECK(has(stray.out, "! no route takes the topic of 1 message that waits"));
   application.stop(std::chrono::seconds{5});
 }
 

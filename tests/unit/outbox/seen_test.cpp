@@ -65,6 +65,8 @@ TEST_CASE("seen from outside: routes that share a sink are told apart, with what
   const Bench bench;
   satchel::Options options = bench.options();
   options.quota.messages = 10;
+  SUBCASE("by the span of ids") {}
+  SUBCASE("exactly") { options.quota.exact = true; }
   Outbox outbox{bench.path(), options};
   for (int number = 0; number < 12; ++number) {
     RouteOptions route;
@@ -89,6 +91,7 @@ TEST_CASE("seen from outside: routes that share a sink are told apart, with what
   CHECK(relay.routes[11].status.delivered == 1);
   CHECK(relay.routes[11].pending_known);
   CHECK(relay.routes[11].status.pending == 0);
+  CHECK(relay.unrouted == 1);
   CHECK(relay.delivered == 2);
   CHECK(relay.delivered_bytes > 0);
   CHECK(relay.messages_per_second == doctest::Approx(0.2));
