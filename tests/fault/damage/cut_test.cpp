@@ -147,8 +147,8 @@ void place(const Disk& disk, const std::string& directory) {
   for (const auto& [name, bytes] : disk) std::ofstream{directory + '/' + name, std::ios::binary} << bytes;
 }
 
-long missing(const std::map<std::int64_t, std::string>& wanted,
-             const std::map<std::int64_t, std::string>& there) {
+template <class Contents>
+long missing(const Contents& wanted, const Contents& there) {
   long count = 0;
   for (const auto& [row, content] : wanted) count += there.contains(row) ? 0 : 1;
   return count;
@@ -189,7 +189,7 @@ TEST_CASE("damage: a power cut at any moment of a salvage loses nothing that the
       CHECK(outcome.failure == "");
       CHECK(missing(whole.sent, outcome.sent) == 0);
       CHECK(missing(whole.dead, outcome.dead) == 0);
-      CHECK(missing(whole.readings, outcome.readings) == 0);
+      CHECK(missing(whole.rows, outcome.rows) == 0);
       // The damaged file is kept for an expert, whatever comes in between.
       CHECK(bytes_of(path + ".damaged-1") == files.database);
       again += outcome.salvages.empty() ? 0 : 1;

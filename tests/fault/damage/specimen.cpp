@@ -14,6 +14,8 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <stdexcept>
+#include <string_view>
 #include <utility>
 
 namespace damage {
@@ -51,6 +53,32 @@ class Notes final : public satchel::Observer {
   std::vector<std::string> notices;
   std::vector<satchel::SalvageReport> salvages;
 };
+
+/// Of each table as far as it can be read; what the last one that cannot be says goes into `error`.
+Rows rows_of(SQLite::Database& database, std::string& error) {
+  constexpr std::pair<const char*, const char*> kTables[] = {
+      {"reading ", "SELECT id, sensor || ' ' || celsius FROM reading"},
+      {"setting ", "SELECT name, value FROM setting"},
+      {"audit ", "SELECT n, what FROM audit"},
+  };
+  Rows rows;
+  for (const auto& [table, sql] : kTables) {
+    try {
+      SQLite::Statement query{database, sql};
+      while (query.executeStep())
+        rows[table + query.getColumn(0).getString()] = query.getColumn(1).getString();
+    } catch (const SQLite::Exception& failure) {
+      error = failure.what();
+    }
+  }
+  return rows;
+}
+
+std::size_t number_at(std::string_view bytes, std::size_t at, std::size_t size) {
+  std::size_t number = 0;
+  for (const char byte : bytes.substr(at, size)) number = number << 8U | static_cast<unsigned char>(byte);
+  return number;
+}
 
 /// Rounds of the relay until nothing happens any more, however long it waits.
 void run_to_end(satchel::Outbox& outbox, ManualClock& clock) {
@@ -110,6 +138,7 @@ Specimen make_specimen(std::uint32_t seed, bool in_log) {
                         static_cast<double>(random() % 1000) / 10);
     transaction.execute("INSERT OR REPLACE INTO setting(name, value) VALUES (?, ?)", "last of " + sensor,
                         payload);
+    transaction.execute("INSERT INTO audit(what) VALUES (?)", "enqueued for " + sensor);
     const satchel::MessageId id =
         transaction.enqueue({.topic = "plant/" + sensor, .payload = payload, .key = key});
     transaction.commit();
@@ -135,12 +164,34 @@ Specimen make_specimen(std::uint32_t seed, bool in_log) {
     specimen.pending.erase(letter.id.row);
     specimen.dead[letter.id.row] = content(letter.message.topic, letter.message.payload);
   }
-  SQLite::Statement rows{plain, "SELECT id, sensor || ' ' || celsius FROM reading"};
-  while (rows.executeStep()) specimen.readings[rows.getColumn(0).getInt64()] = rows.getColumn(1).getString();
-  rows.reset();
+  std::string error;
+  specimen.rows = rows_of(plain, error);
+  if (!error.empty()) throw std::runtime_error{error};
   if (!in_log) plain.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   specimen.files = Files::of(path);
   return specimen;
+}
+
+std::vector<std::size_t> vital_places(const Specimen& specimen) {
+  constexpr std::size_t kHeader = 100;
+  constexpr std::size_t kInteriorPage = 5;
+  const std::string_view file = specimen.files.database;
+  std::vector<std::size_t> places;
+  std::vector<std::size_t> pages{1};
+  for (std::size_t next = 0; next < pages.size(); ++next) {
+    const std::size_t page = (pages[next] - 1) * specimen.page_size;
+    for (std::size_t i = 0; i < specimen.page_size; ++i) places.push_back(page + i);
+    const std::size_t head = page + (page == 0 ? kHeader : 0);
+    if (number_at(file, head, 1) != kInteriorPage) continue;
+    pages.push_back(number_at(file, head + 8, 4));
+    for (std::size_t cell = 0; cell < number_at(file, head + 3, 2); ++cell)
+      pages.push_back(number_at(file, page + number_at(file, head + 12 + 2 * cell, 2), 4));
+  }
+  return places;
+}
+
+void flip_bit(std::string& bytes, std::size_t at, unsigned bit) {
+  bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ (1U << bit));
 }
 
 Injury injure(Files& files, std::mt19937& random) {
@@ -162,8 +213,7 @@ Injury injure(Files& files, std::mt19937& random) {
     switch (random() % 7) {
       case 0:
         injury.what = "one bit flipped";
-        bytes[injury.at] =
-            static_cast<char>(static_cast<unsigned char>(bytes[injury.at]) ^ (1U << (random() % 8)));
+        flip_bit(bytes, injury.at, random() % 8);
         break;
       case 1:
         injury.what = "eight bytes of garbage";
@@ -212,6 +262,7 @@ Outcome live_on(const std::string& path, const satchel::Options& wanted) {
     try {
       ++outcome.openings;
       satchel::Outbox outbox{path, options};
+      outcome.opened = true;
       auto sink = std::make_unique<ScriptedSink>();
       sink->answer([&](const satchel::Delivery& delivery) {
         outcome.sent[delivery.id.row] = content(delivery.topic, delivery.payload);
@@ -222,16 +273,10 @@ Outcome live_on(const std::string& path, const satchel::Options& wanted) {
       outcome.dead.clear();
       for (const satchel::DeadLetter& letter : outbox.dead_letters(1000))
         outcome.dead[letter.id.row] = content(letter.message.topic, letter.message.payload);
-      outcome.readings.clear();
       outcome.error.clear();
-      try {
-        auto transaction = outbox.begin();
-        SQLite::Statement rows{transaction.database(), "SELECT id, sensor || ' ' || celsius FROM reading"};
-        while (rows.executeStep())
-          outcome.readings[rows.getColumn(0).getInt64()] = rows.getColumn(1).getString();
-      } catch (const SQLite::Exception& failure) {
-        outcome.error = failure.what();
-      }
+      auto transaction = outbox.begin();
+      outcome.rows = rows_of(transaction.database(), outcome.error);
+      transaction.rollback();
       const satchel::Status status = outbox.status();
       outcome.failure = status.failure       ? status.failure->problem
                         : status.pending > 0 ? std::to_string(status.pending) + " messages stay pending"

@@ -23,18 +23,21 @@ struct Files {
   void place(const std::string& path) const;
 };
 
+/// By table and primary key: what else is in the row.
+using Rows = std::map<std::string, std::string>;
+
 /// A file with a past, and what was committed to it.
 struct Specimen {
   Files files;
   /// By row id: topic, a NUL, payload. Of messages that are pending, and of dead letters.
   std::map<std::int64_t, std::string> pending;
   std::map<std::int64_t, std::string> dead;
-  std::map<std::int64_t, std::string> readings;  ///< rows of the application, by row id
+  Rows rows;  ///< of the application
   std::size_t page_size = 4096;
 };
 
-/// Makes a file with rows of the application, pending messages short and long, dead letters, counted
-/// attempts, an index, a table without row ids; `in_log`: a part of all that in the log alone.
+/// Makes a file with rows of the application in three tables, one of them without row ids, pending messages
+/// short and long, dead letters, counted attempts, an index; `in_log`: a part of all that in the log alone.
 Specimen make_specimen(std::uint32_t seed, bool in_log);
 
 /// What a damaged device or a foreign program does to a file.
@@ -44,6 +47,11 @@ struct Injury {
   std::size_t at = 0;
 };
 
+/// Where a bit counts for more than its own row: in the header of the file, and in the pages of the schema.
+std::vector<std::size_t> vital_places(const Specimen& specimen);
+
+void flip_bit(std::string& bytes, std::size_t at, unsigned bit);
+
 /// Injures one of the files. Never without effect.
 Injury injure(Files& files, std::mt19937& random);
 
@@ -51,7 +59,7 @@ Injury injure(Files& files, std::mt19937& random);
 struct Outcome {
   std::map<std::int64_t, std::string> sent;
   std::map<std::int64_t, std::string> dead;
-  std::map<std::int64_t, std::string> readings;
+  Rows rows;
   /// What the application is told when it reads its rows; empty: nothing.
   std::string error;
   std::vector<satchel::SalvageReport> salvages;
@@ -59,6 +67,7 @@ struct Outcome {
   /// An opening that did not work, or a relay that came to no end.
   std::string failure;
   int openings = 0;
+  bool opened = false;  ///< at least once
 };
 
 /// Opens the file, lets the relay send everything, opens it again where the relay stopped at damage.
