@@ -148,3 +148,53 @@ TEST_CASE("disk full: a reserve that there is no room for is refused, and nothin
   CHECK_THROWS_AS(bench.open(), satchel::FullError);
   CHECK(disk.free_bytes() == before);
 }
+
+TEST_CASE("disk full: with a reserve neither a lack of inodes nor of blocks stops an outbox that is there") {
+  SmallDisk disk{kDisk, 12};
+  Bench bench{disk, with_reserve()};
+  bench.open();
+  bench.make_table();
+  disk.fill();
+  disk.use_up_inodes();
+  bench.answer = mixed;
+  int enqueued = 0;
+  for (int lives = 0; lives < 3; ++lives) {
+    enqueued += bench.enqueue_until_full(1000);
+    bench.relay();
+    CHECK(bench.outbox->status().pending == 0);
+    bench.outbox.reset();
+    disk.fill();
+    bench.open();
+  }
+  CHECK(enqueued > 0);
+  bench.compare();
+  CHECK_MESSAGE(bench.troubles().failing_times == 0, bench.troubles().last_problem);
+  CHECK_THROWS_AS((satchel::Outbox{disk.path() + "/other.db", with_reserve()}), satchel::FullError);
+  support::Report report{"disk full", "with a reserve, out of inodes and blocks, closed and opened again"};
+  report.figure("enqueued", enqueued);
+  report.figure("sent", bench.sent);
+  report.figure("background failures", bench.troubles().failing_times);
+}
+
+TEST_CASE(
+    "disk full: with a reserve a read-only file system is told at open, and the reserve is there after") {
+  const SmallDisk disk{kDisk};
+  Bench bench{disk, with_reserve()};
+  bench.open();
+  bench.make_table();
+  bench.enqueue();
+  bench.outbox.reset();
+  disk.read_only(true);
+  try {
+    bench.open();
+    FAIL("the file system is read-only");
+  } catch (const satchel::OpenError& error) {
+    CHECK(error.hint().find("writable") != std::string::npos);
+  }
+  disk.read_only(false);
+  disk.fill();
+  bench.open();
+  CHECK(bench.enqueue_until_full(500) > 0);
+  bench.compare();
+  CHECK_MESSAGE(bench.troubles().failing_times == 0, bench.troubles().last_problem);
+}
