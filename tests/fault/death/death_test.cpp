@@ -35,6 +35,9 @@ using support::Report;
 // Window and max_unsettled, as the children have them.
 constexpr std::int64_t kDuplicatesPerKill = 100 + 200;
 
+/// What a child says when its relay takes over.
+constexpr const char* kLeading = "leading";
+
 /// A database with a process that produces and relays and one that relays only: whichever leads, the other
 /// stands by.
 class Device {
@@ -50,17 +53,26 @@ class Device {
     ++kills;
     start_producer();
   }
-  void kill_relay() {
-    relay_->kill();
+  /// The same, and the next producer comes when the one that stood by leads.
+  void pass_on() {
+    producer_->kill();
+    collect();
     ++kills;
+    while (relay_->line().value() != kLeading) {
+    }
+    ++led_by_relay;
+    start_producer();
+  }
+  void kill_relay() {
+    end_relay();
     start_relay();
   }
   void kill_both() {
     producer_->signal(SIGKILL);
-    relay_->kill();
+    end_relay();
     producer_->wait();
     collect();
-    kills += 2;
+    ++kills;
     start_producer();
     start_relay();
   }
@@ -76,6 +88,7 @@ class Device {
   }
 
   long kills = 0;
+  long led_by_relay = 0;                      ///< times that the process that stood by took over
   std::map<long, std::int64_t> acknowledged;  ///< business number and row id
 
  private:
@@ -88,7 +101,13 @@ class Device {
       const auto line = child->line();
       REQUIRE_MESSAGE(line.has_value(), "the child ended before it was ready");
       if (*line == "ready") return child;
+      if (*line == kLeading && role == "relay") ++led_by_relay;
     }
+  }
+  void end_relay() {
+    relay_->kill();
+    ++kills;
+    for (const std::string& line : relay_->lines()) led_by_relay += line == kLeading ? 1 : 0;
   }
   void collect() {
     for (const std::string& line : producer_->lines()) note(line);
@@ -107,9 +126,11 @@ class Device {
   std::unique_ptr<Child> relay_;
 };
 
-/// Kills at random moments, then lets the rest be delivered.
+/// Kills at random moments until it are half of TEST_DEATHS, then lets the rest be delivered.
 void live_and_die(Device& device, const std::string& database, std::mt19937& random) {
   const long wanted = support::size_from_environment("TEST_DEATHS", 1000) / 2;
+  device.work(10);
+  device.pass_on();
   while (device.kills < wanted) {
     device.work(static_cast<unsigned>(random() % 60));
     switch (random() % 3) {
@@ -163,8 +184,10 @@ void judge(const std::string& database, const Device& device, const std::map<std
   CHECK(lost == 0);
   CHECK(invented == 0);
   CHECK(duplicates <= device.kills * kDuplicatesPerKill);
+  CHECK(device.led_by_relay > 0);
   Report report{"process death", "kill -9 of producer, relay and both, with a standby, to " + receiver};
   report.figure("kills", device.kills);
+  report.figure("times that the one that stood by took over", device.led_by_relay);
   report.figure("commits", committed.size());
   report.figure("acknowledged", device.acknowledged.size());
   report.figure("lost", lost);
