@@ -7,8 +7,10 @@
 #include "store/reserve.hpp"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -42,6 +44,15 @@ void set(SQLite::Database& database, const std::string& name, const std::string&
 
 void set(SQLite::Database& database, const std::string& name, std::int64_t value) {
   set(database, name, std::to_string(value), std::to_string(value));
+}
+
+/// On a file system that is read-only for a while SQLite falls back to reading, for as long as the file is
+/// open: such a connection would never write again.
+void refuse_read_only(const std::string& path) {
+  for (const char* suffix : {"", "-wal"}) {
+    if (::access((path + suffix).c_str(), W_OK) == 0 || errno != EROFS) continue;
+    throw OpenError{"open " + path, "the file can only be read", "make the file system writable", EROFS};
+  }
 }
 
 }  // namespace
@@ -100,6 +111,7 @@ void Connection::set_up(const Options& options, Role role, bool fresh) {
         "open " + db.getFilename(), "the file cannot be put into WAL mode",
         "close other programs that use it, and keep it on a local file system with shared memory"};
   }
+  if (role != Role::reader) refuse_read_only(db.getFilename());
   const auto cache =
       role == Role::reader ? std::min(options.cache_bytes, kReaderCacheBytes) : options.cache_bytes;
   const bool full = role == Role::writer && options.durability == Durability::full;
