@@ -2,6 +2,7 @@
 //
 // The medium fails at the n-th call of a whole life, n = 1, 2, 3 ... until a life needs no more calls.
 #define DOCTEST_CONFIG_IMPLEMENT
+#include "own_calls.hpp"
 #include "sweep.hpp"
 #include "system_calls.hpp"
 
@@ -72,6 +73,22 @@ TEST_CASE("calls: the n-th call of the VFS fails, whichever it is") {
   }
 }
 
+TEST_CASE("calls: the n-th call of the VFS fails where messages are dropped, coalesce and expire") {
+  for (const bool for_ever : {false, true}) {
+    CAPTURE(for_ever);
+    FaultVfs faults;
+    Fault fault = fault_of(faults, [&](std::uint64_t nth) { faults.fail_any(nth, for_ever); });
+    fault.manner = calls::Manner::policies;
+    const calls::Tally tally = run(fault,
+                                   std::string{"relaxed, quota, coalescing and expiry: the n-th call of the "
+                                               "VFS fails "} +
+                                       (for_ever ? "and all after it" : "once"),
+                                   calls::fewer(step()));
+    CHECK(tally.errors > 0);
+    CHECK(tally.dropped > 0);
+  }
+}
+
 TEST_CASE("calls: the n-th operation of one sort fails") {
   for (const Kind& kind : {
            Kind{FileOp::read, SQLITE_IOERR_READ, "the n-th read"},
@@ -127,6 +144,33 @@ TEST_CASE("calls: the kernel reads and writes less than it was asked for") {
         step());
     system_calls::remove();
   }
+}
+
+TEST_CASE("calls: the n-th system call of satchel's own fails, on the relay file or to watch files") {
+  for (const bool for_ever : {false, true}) {
+    CAPTURE(for_ever);
+    Fault fault;
+    fault.arm = [=](std::uint64_t nth) { own_calls::fail(own_calls::Kind::own, nth, for_ever); };
+    fault.heal = own_calls::heal;
+    fault.failures = own_calls::failures;
+    const calls::Tally tally =
+        run(fault,
+            std::string{"the n-th system call of satchel's own fails"} + (for_ever ? " for ever" : ", once"),
+            calls::fewer(step()));
+    CHECK(tally.hits > 0);
+    CHECK(tally.errors > 0);
+  }
+}
+
+TEST_CASE("calls: the file system becomes read-only at the n-th change, under open files") {
+  Fault fault;
+  fault.arm = [](std::uint64_t nth) { own_calls::fail(own_calls::Kind::change, nth, true); };
+  fault.heal = own_calls::heal;
+  fault.failures = own_calls::failures;
+  fault.hooks.nothing_can_be_removed = true;
+  const calls::Tally tally =
+      run(fault, "the file system becomes read-only at the n-th change", calls::fewer(step()));
+  CHECK(tally.errors > 0);
 }
 
 int main(int count, char** arguments) {

@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,13 +35,21 @@ struct Hooks {
   /// Called around what the test itself writes down.
   std::function<void()> spare{};
   std::function<void()> unspare{};
+  /// The fault keeps a failed opening from removing what it has made.
+  bool nothing_can_be_removed = false;
   /// True once a fault has hit.
   std::function<bool()> hit = [] { return false; };
 };
 
+/// What kind of outbox it is.
+enum class Manner : std::uint8_t {
+  plain,    ///< retries, dead letters, a replay, a discard
+  policies  ///< relaxed; a quota that drops, messages that coalesce or expire, announcements
+};
+
 class Life {
  public:
-  Life(std::string path, const std::string& vfs, Hooks hooks);
+  Life(std::string path, const std::string& vfs, Hooks hooks, Manner manner = Manner::plain);
   ~Life();
   Life(const Life&) = delete;
   Life& operator=(const Life&) = delete;
@@ -58,6 +67,8 @@ class Life {
   int unknowns() const noexcept { return unknowns_; }
   /// Failures of the relay that no call threw.
   int background() const noexcept { return background_; }
+  /// Messages that were dropped or expired, as the observer was told.
+  int dropped() const noexcept { return dropped_; }
   int duplicates() const;
   int committed() const;
 
@@ -69,6 +80,10 @@ class Life {
   bool have_outbox();
   void make_outbox();
   void transact(int number, bool commit = true);
+  void run_plain();
+  void run_policies();
+  void close_unless_hit();
+  void note_droppable(const std::vector<satchel::Message>& messages);
   void relay(int rounds, std::chrono::milliseconds pace);
   void repair_dead();
   void breach(const char* where, const char* what);
@@ -77,6 +92,7 @@ class Life {
 
   const std::string path_;
   const Hooks hooks_;
+  const Manner manner_;
   std::shared_ptr<satchel::testing::ManualClock> clock_;
   satchel::Options options_;
   std::unique_ptr<satchel::Outbox> outbox_;
@@ -87,10 +103,13 @@ class Life {
   std::map<int, Entry> entries_;
   std::map<std::string, int> received_;
   std::map<std::string, Fate> discarded_;
+  std::set<std::string> droppable_;  ///< payloads that need not arrive
+  std::string latest_;               ///< of those that take one another's place
   std::vector<std::string> breaches_;
   int errors_ = 0;
   int unknowns_ = 0;
   int background_ = 0;
+  int dropped_ = 0;
 };
 
 }  // namespace calls

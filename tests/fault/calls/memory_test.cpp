@@ -61,6 +61,21 @@ TEST_CASE("calls: operator new fails from the n-th on") {
   run(Source::heap, true, "operator new fails from the n-th on");
 }
 
+TEST_CASE("calls: an allocation fails where messages are dropped, coalesce and expire") {
+  for (const Source source : {Source::sqlite, Source::heap}) {
+    Fault fault = out_of_memory(source, false);
+    fault.manner = calls::Manner::policies;
+    const calls::Tally tally = calls::sweep(fault, calls::fewer(step(source)));
+    CHECK(tally.errors > 0);
+    CHECK(tally.dropped > 0);
+    support::Report report{
+        "calls", std::string{"relaxed, quota, coalescing and expiry: "} +
+                     (source == Source::sqlite ? "SQLite's n-th allocation" : "the n-th operator new") +
+                     " fails once"};
+    tally.write(report);
+  }
+}
+
 int main(int count, char** arguments) {
   memory::install();
   calls::watch_for_hangs();

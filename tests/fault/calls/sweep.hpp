@@ -28,6 +28,7 @@ struct Fault {
   std::function<std::int64_t()> blocks = [] { return std::int64_t{0}; };
   std::string vfs{};
   Hooks hooks{};
+  Manner manner = Manner::plain;
   /// SQLite gets over it by itself: no call may fail.
   bool goes_unnoticed = false;
 };
@@ -39,6 +40,7 @@ struct Tally {
   std::uint64_t unknown = 0;
   std::uint64_t background = 0;
   std::uint64_t duplicates = 0;
+  std::uint64_t dropped = 0;  ///< or expired
 
   void write(support::Report& report) const {
     report.figure("lives", lives);
@@ -47,6 +49,7 @@ struct Tally {
     report.figure("of them outcome unknown", unknown);
     report.figure("background failures, healed", background);
     report.figure("duplicates", duplicates);
+    if (dropped > 0) report.figure("dropped or expired", dropped);
   }
 };
 
@@ -85,7 +88,7 @@ inline bool live(const std::string& path, const Fault& fault, std::uint64_t nth,
   {
     Hooks hooks = fault.hooks;
     hooks.hit = [&fault] { return fault.failures() > 0; };
-    Life life{path, fault.vfs, std::move(hooks)};
+    Life life{path, fault.vfs, std::move(hooks), fault.manner};
     fault.arm(nth);
     ::alarm(kPatienceSeconds);
     life.run();
@@ -101,6 +104,7 @@ inline bool live(const std::string& path, const Fault& fault, std::uint64_t nth,
     tally.unknown += static_cast<std::uint64_t>(life.unknowns());
     tally.background += static_cast<std::uint64_t>(life.background());
     tally.duplicates += static_cast<std::uint64_t>(life.duplicates());
+    tally.dropped += static_cast<std::uint64_t>(life.dropped());
     if ((hits == 0 || fault.goes_unnoticed) && life.errors() + life.background() > 0)
       wrong += "an error without a fault; ";
   }
@@ -115,6 +119,9 @@ inline bool live(const std::string& path, const Fault& fault, std::uint64_t nth,
   return hits > 0;
 }
 
+/// For the second of two kinds of life: a quarter of the places, unless every one was asked for.
+inline std::uint64_t fewer(std::uint64_t step) { return step == 1 ? 1 : 4 * step; }
+
 /// All lives of one kind of fault: the n-th call fails, n = 1, 1 + step, ... until a life meets no fault. To
 /// look into one failure: TEST_FAULT_AT says which call it is.
 inline Tally sweep(const Fault& fault, std::uint64_t step, const std::string& path) {
@@ -122,7 +129,7 @@ inline Tally sweep(const Fault& fault, std::uint64_t step, const std::string& pa
   Tally first;
   // What is made once in a program is made here.
   {
-    Life warm_up{path, fault.vfs, fault.hooks};
+    Life warm_up{path, fault.vfs, fault.hooks, fault.manner};
     warm_up.run();
     warm_up.recover();
   }
