@@ -56,5 +56,10 @@ int main(int argc, char** argv) {
   }
   std::cout << request.seeds << " seeds from " << request.first << ", " << messages << " messages, "
             << failures << " failures\n";
-  return failures == 0 ? 0 : 1;
+  if (failures > 0) return 1;
+  std::cout << "REPORT simulation | "
+            << (request.kind == simulation::Kind::memory ? "storage in memory" : "storage in files")
+            << " | seeds=" << request.seeds << ", first seed=" << request.first << ", messages=" << messages
+            << '\n';
+  return 0;
 }
