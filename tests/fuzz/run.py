@@ -21,7 +21,7 @@ def main():
     Path(found).mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [program, "-seed=1", f"-runs={int(runs) * int(os.environ.get('TEST_FUZZ', '1'))}", f"-max_len={longest}",
-         "-rss_limit_mb=1024", "-print_final_stats=1", f"-artifact_prefix={found}/", found, corpus],
+         "-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={found}/", found, corpus],
         stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, errors="replace")
     print(done.stdout)
     if done.returncode != 0:
