@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
+
 #include <satchel/error.hpp>
 
 #include <atomic>
@@ -26,14 +28,14 @@ class Handles {
  public:
   Handle* add(std::shared_ptr<Object> object) {
     const std::uintptr_t number = next_handle();
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     objects_.emplace(number, std::move(object));
     return reinterpret_cast<Handle*>(number);  // NOLINT(performance-no-int-to-ptr): a number, see above
   }
 
   /// Throws `UsageError` when there is none.
   std::shared_ptr<Object> find(const Handle* handle, const char* operation) const {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     const auto found = objects_.find(reinterpret_cast<std::uintptr_t>(handle));
     if (found == objects_.end()) refuse(handle, operation);
     return found->second;
@@ -41,7 +43,7 @@ class Handles {
 
   /// Forgets the handle; throws `UsageError` when there is none.
   std::shared_ptr<Object> take(const Handle* handle, const char* operation) {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     const auto found = objects_.find(reinterpret_cast<std::uintptr_t>(handle));
     if (found == objects_.end()) refuse(handle, operation);
     std::shared_ptr<Object> object = std::move(found->second);
@@ -55,9 +57,8 @@ class Handles {
     throw UsageError{operation, "the handle is closed, or never was one", "keep it until the last use"};
   }
 
-  mutable std::mutex mutex_;
-  // Guarded by mutex_.
-  std::unordered_map<std::uintptr_t, std::shared_ptr<Object>> objects_;
+  mutable Mutex mutex_;
+  std::unordered_map<std::uintptr_t, std::shared_ptr<Object>> objects_ SATCHEL_GUARDED_BY(mutex_);
 };
 
 }  // namespace satchel::capi

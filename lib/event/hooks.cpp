@@ -49,12 +49,12 @@ std::string text_of(const std::exception_ptr& failure) {
 
 void Hooks::add_propagator(HeaderPropagator propagator) {
   if (!propagator) throw UsageError{"add_propagator", "an empty function", "pass one that can be called"};
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   propagators_ = extended(propagators_, std::move(propagator));
 }
 
 void Hooks::add_handler(std::type_index type, EventHandler handler) {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   auto& list = handlers_[type];
   list = extended(list, std::move(handler));
 }
@@ -62,7 +62,7 @@ void Hooks::add_handler(std::type_index type, EventHandler handler) {
 std::optional<Message> Hooks::propagated(const Message& message) const {
   std::shared_ptr<const Propagators> propagators;
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     propagators = propagators_;
   }
   if (!propagators) return std::nullopt;
@@ -84,7 +84,7 @@ std::optional<Message> Hooks::propagated(const Message& message) const {
 void Hooks::dispatch(const detail::AnyEvent& event, Transaction* transaction) const {
   std::shared_ptr<const Handlers> handlers;
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     const auto found = handlers_.find(event.type);
     if (found == handlers_.end()) return;
     handlers = found->second;

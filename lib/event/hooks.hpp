@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
+
 #include <satchel/message.hpp>
 #include <satchel/transaction.hpp>
 
@@ -9,7 +11,6 @@
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <typeindex>
@@ -46,10 +47,10 @@ class Hooks {
   // Constant after construction.
   const std::size_t max_depth_;
 
-  mutable std::mutex mutex_;
-  // Guarded by mutex_. Lists are replaced, never changed: calls go through them without the lock.
-  std::shared_ptr<const Propagators> propagators_;
-  std::unordered_map<std::type_index, std::shared_ptr<const Handlers>> handlers_;
+  mutable Mutex mutex_;
+  // Lists are replaced, never changed: calls go through them without the lock.
+  std::shared_ptr<const Propagators> propagators_ SATCHEL_GUARDED_BY(mutex_);
+  std::unordered_map<std::type_index, std::shared_ptr<const Handlers>> handlers_ SATCHEL_GUARDED_BY(mutex_);
 };
 
 /// What an exception says; for texts of other errors.

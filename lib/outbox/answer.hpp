@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
+
 #include <satchel/async.hpp>
 
 #include <functional>
 #include <future>
-#include <mutex>
 
 namespace satchel::detail {
 
@@ -25,10 +26,9 @@ class Answer {
  private:
   std::promise<MessageId> promise_;
 
-  mutable std::mutex mutex_;
-  // Guarded by mutex_.
-  bool told_ = false;
-  std::function<void()> resume_;
+  mutable Mutex mutex_;
+  bool told_ SATCHEL_GUARDED_BY(mutex_) = false;
+  std::function<void()> resume_ SATCHEL_GUARDED_BY(mutex_);
 };
 
 }  // namespace satchel::detail

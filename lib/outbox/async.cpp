@@ -38,7 +38,7 @@ void Answer::tell(const EnqueueResult& result) {
   }
   std::function<void()> resume;
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     told_ = true;
     resume = std::move(resume_);
   }
@@ -46,12 +46,12 @@ void Answer::tell(const EnqueueResult& result) {
 }
 
 bool Answer::told() const {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   return told_;
 }
 
 bool Answer::call_when_told(std::function<void()> resume) {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   if (told_) return false;
   resume_ = std::move(resume);
   return true;

@@ -56,7 +56,7 @@ Committer::~Committer() {
 }
 
 void Committer::start() {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   try {
     thread_ = start_quiet_thread([self = shared_from_this()] { self->run(); });
   } catch (const std::system_error& failure) {
@@ -67,10 +67,11 @@ void Committer::start() {
 }
 
 void Committer::submit(Message message, EnqueueCallback done) {
-  std::unique_lock lock{mutex_};
+  Lock lock{mutex_};
   // A callback that waited for room would wait for its own return.
   if (full_ == AsyncFull::wait && runner_ != std::this_thread::get_id()) {
-    space_.wait(lock, [this] { return closed_ || queue_.size() < max_queue_; });
+    space_.wait(lock.native(),
+                [this]() SATCHEL_REQUIRES(mutex_) { return closed_ || queue_.size() < max_queue_; });
   }
   if (closed_) {
     throw UsageError{"enqueue_async", "the outbox is closed", "keep it until the last message is enqueued"};
@@ -88,12 +89,13 @@ void Committer::submit(Message message, EnqueueCallback done) {
 }
 
 bool Committer::close(milliseconds patience) {
-  std::unique_lock lock{mutex_};
+  Lock lock{mutex_};
   closed_ = true;
   work_.notify_all();
   space_.notify_all();
   const bool called_from_thread = runner_ == std::this_thread::get_id();
-  const bool out = !called_from_thread && out_.wait_for(lock, patience, [this] { return ended_; });
+  const bool out = !called_from_thread && out_.wait_for(lock.native(), patience,
+                                                        [this]() SATCHEL_REQUIRES(mutex_) { return ended_; });
   std::thread thread = std::exchange(thread_, {});
   lock.unlock();
   if (!thread.joinable()) return out;
@@ -106,7 +108,7 @@ bool Committer::close(milliseconds patience) {
 }
 
 std::uint64_t Committer::dropped() const {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   return dropped_;
 }
 
@@ -121,7 +123,7 @@ void Committer::run() noexcept {
     }
     if (more) settle(batch);
   }
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   runner_ = {};
   ended_ = true;
   out_.notify_all();
@@ -130,16 +132,17 @@ void Committer::run() noexcept {
 bool Committer::take(Batch& batch) {
   batch.messages.clear();
   batch.done.clear();
-  std::unique_lock lock{mutex_};
+  Lock lock{mutex_};
   runner_ = std::this_thread::get_id();
-  work_.wait(lock, [this] { return closed_ || !queue_.empty(); });
+  work_.wait(lock.native(), [this]() SATCHEL_REQUIRES(mutex_) { return closed_ || !queue_.empty(); });
   if (queue_.empty()) return false;
   // A queue that cannot grow any more brings no more company: waiting on would only hold up its producers.
   const std::size_t most = std::min(max_batch_, max_queue_);
   const bool lingers = linger_ > milliseconds{0};
   const std::size_t enough = lingers ? most : std::min(most, expected_);
   const auto until = lingers ? queue_.front().since + linger_ : expected_until_;
-  work_.wait_until(lock, until, [&] { return closed_ || queue_.size() >= enough; });
+  work_.wait_until(lock.native(), until,
+                   [&]() SATCHEL_REQUIRES(mutex_) { return closed_ || queue_.size() >= enough; });
   const std::size_t size = std::min(max_batch_, queue_.size());
   // Nothing may fail any more once something has left the queue.
   batch.messages.reserve(size);
@@ -165,7 +168,7 @@ void Committer::settle(Batch& batch) noexcept {
   }
   const auto end = steady_clock::now();
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     expected_ = queue_.size() + batch.done.size();
   }
   expected_until_ = end + std::min<steady_clock::duration>((end - start) / kComeBackShare, kComeBackLimit);

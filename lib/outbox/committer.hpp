@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
+
 #include <satchel/async.hpp>
 #include <satchel/message.hpp>
 #include <satchel/options.hpp>
@@ -11,7 +13,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -84,17 +85,16 @@ class Committer : public std::enable_shared_from_this<Committer> {
   std::size_t expected_ = 0;
   std::chrono::steady_clock::time_point expected_until_{};
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable work_;   // for the committer thread: something to commit, or the end
   std::condition_variable space_;  // for producers: the queue has room, or the end
   std::condition_variable out_;    // for close: the thread is out
-  // Guarded by mutex_.
-  std::deque<Waiting> queue_;
-  std::thread thread_;
-  std::thread::id runner_;
-  std::uint64_t dropped_ = 0;
-  bool closed_ = false;
-  bool ended_ = true;  // no thread runs
+  std::deque<Waiting> queue_ SATCHEL_GUARDED_BY(mutex_);
+  std::thread thread_ SATCHEL_GUARDED_BY(mutex_);
+  std::thread::id runner_ SATCHEL_GUARDED_BY(mutex_);
+  std::uint64_t dropped_ SATCHEL_GUARDED_BY(mutex_) = 0;
+  bool closed_ SATCHEL_GUARDED_BY(mutex_) = false;
+  bool ended_ SATCHEL_GUARDED_BY(mutex_) = true;  // no thread runs
 };
 
 }  // namespace satchel::outbox

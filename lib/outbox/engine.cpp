@@ -83,7 +83,7 @@ void Engine::start() {
 
 bool Engine::stop(milliseconds drain, milliseconds patience) {
   const BootTime deadline = options_.clock->now() + drain;
-  std::unique_lock lock{mutex_};
+  Lock lock{mutex_};
   if (!stop_at_ || deadline < *stop_at_) stop_at_ = deadline;
   const bool called_from_relay = runner_ == std::this_thread::get_id();
   lock.unlock();
@@ -92,7 +92,8 @@ bool Engine::stop(milliseconds drain, milliseconds patience) {
   lock.lock();
   // Steady time, not the clock port: this bounds a thread that hangs, and a hung thread advances no test's
   // clock.
-  if (!ended_changed_.wait_for(lock, patience, [this] { return ended_; })) return false;
+  if (!ended_changed_.wait_for(lock.native(), patience, [this]() SATCHEL_REQUIRES(mutex_) { return ended_; }))
+    return false;
   const bool clean = ended_clean_;
   std::thread done = std::exchange(thread_, {});
   lock.unlock();
@@ -103,7 +104,7 @@ bool Engine::stop(milliseconds drain, milliseconds patience) {
 void Engine::run() noexcept {
   pthread_setname_np(pthread_self(), "satchel-relay");
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     runner_ = std::this_thread::get_id();
   }
   beat_every_ = observer_of(options_).heartbeat_interval();
@@ -114,7 +115,7 @@ void Engine::run() noexcept {
     if (!round() && !stop_deadline()) wait(std::nullopt);
   }
   const bool clean = drive_to_end(*deadline);
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   runner_ = {};
   ended_ = true;
   ended_clean_ = clean;
@@ -179,7 +180,7 @@ bool Engine::drive_to_end(BootTime deadline) {
 }
 
 std::optional<BootTime> Engine::stop_deadline() const {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   return stop_at_;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
 #include "outbox/health.hpp"
 #include "outbox/wake.hpp"
 #include "relay/relay.hpp"
@@ -16,7 +17,6 @@
 #include <cstddef>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -93,13 +93,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   BootTime next_beat_{};
   BootTime next_tell_{};
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable ended_changed_;
-  // Guarded by mutex_.
-  std::optional<BootTime> stop_at_;
-  std::thread::id runner_;
-  bool ended_ = false;
-  bool ended_clean_ = false;
+  std::optional<BootTime> stop_at_ SATCHEL_GUARDED_BY(mutex_);
+  std::thread::id runner_ SATCHEL_GUARDED_BY(mutex_);
+  bool ended_ SATCHEL_GUARDED_BY(mutex_) = false;
+  bool ended_clean_ SATCHEL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace satchel::outbox

@@ -15,20 +15,20 @@ void Inbox::up() noexcept { add(SinkEvent{SinkUp{}}, 1); }
 void Inbox::down(Receipt cause) noexcept { add(SinkEvent{SinkDown{std::move(cause)}}, 1); }
 
 std::vector<SinkEvent> Inbox::take() {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   held_ = 0;
   return std::exchange(events_, {});
 }
 
 std::uint64_t Inbox::overflowed() const {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   return overflowed_;
 }
 
 void Inbox::add(SinkEvent event, std::size_t weight) noexcept {
   bool first = false;
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     if (held_ + weight > kMaxWeight) {
       overflowed_ += weight;
       return;

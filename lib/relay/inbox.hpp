@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
+
 #include <satchel/sink.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -42,11 +43,10 @@ class Inbox final : public SinkEvents {
 
   const std::function<void()> wake_;
 
-  mutable std::mutex mutex_;
-  // Guarded by mutex_:
-  std::vector<SinkEvent> events_;
-  std::size_t held_ = 0;
-  std::uint64_t overflowed_ = 0;
+  mutable Mutex mutex_;
+  std::vector<SinkEvent> events_ SATCHEL_GUARDED_BY(mutex_);
+  std::size_t held_ SATCHEL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t overflowed_ SATCHEL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace satchel::relay

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
+
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <set>
 #include <vector>
 
@@ -43,10 +44,9 @@ class Flight {
   std::atomic<bool> led_{false};
   std::atomic<std::uint64_t> drops_{0};
 
-  mutable std::mutex mutex_;
-  // guarded by mutex_
-  std::vector<std::int64_t> with_sink_;  // ascending
-  std::set<std::int64_t> condemned_;
+  mutable Mutex mutex_;
+  std::vector<std::int64_t> with_sink_ SATCHEL_GUARDED_BY(mutex_);  // ascending
+  std::set<std::int64_t> condemned_ SATCHEL_GUARDED_BY(mutex_);
 };
 
 }  // namespace satchel::store

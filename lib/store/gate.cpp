@@ -14,7 +14,7 @@ bool Gate::reservation_is_void(std::thread::id asking) const {
 
 void Gate::enter() {
   const std::thread::id self = std::this_thread::get_id();
-  std::unique_lock lock{mutex_};
+  Lock lock{mutex_};
   if (!taken_ && line_.empty()) {
     taken_ = true;
     holder_.store(self);
@@ -31,9 +31,9 @@ void Gate::enter() {
         lock.lock();
       }
     } else if (reserved_for_ != nullptr) {
-      turn.wait_until(lock, reserved_until_);
+      turn.wait_until(lock.native(), reserved_until_);
     } else {
-      turn.wait(lock);
+      turn.wait(lock.native());
     }
   }
   line_.erase(place);
@@ -42,7 +42,7 @@ void Gate::enter() {
 
 bool Gate::enter_or_request(const void* caller, std::function<void()> call) {
   const std::thread::id self = std::this_thread::get_id();
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   const bool mine = reserved_for_ == caller;
   if (mine || (!taken_ && line_.empty())) {
     reserved_for_ = nullptr;
@@ -81,7 +81,7 @@ std::function<void()> Gate::pass_on() {
 void Gate::leave() noexcept {
   std::function<void()> call;
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     holder_.store(std::thread::id{});
     call = pass_on();
   }
@@ -91,7 +91,7 @@ void Gate::leave() noexcept {
 void Gate::forget(const void* caller) noexcept {
   std::function<void()> call;
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     line_.remove_if([&](const Place& place) { return place.caller == caller; });
     if (reserved_for_ == caller) call = pass_on();
   }
@@ -99,7 +99,7 @@ void Gate::forget(const void* caller) noexcept {
 }
 
 std::size_t Gate::waiting() const {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   return line_.size();
 }
 

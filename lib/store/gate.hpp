@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <list>
-#include <mutex>
 #include <thread>
 
 namespace satchel::store {
@@ -52,19 +53,18 @@ class Gate {
   };
 
   /// Grants the turn to the first in line; returns what has to be called once the mutex is free.
-  std::function<void()> pass_on();
-  bool reservation_is_void(std::thread::id asking) const;
+  std::function<void()> pass_on() SATCHEL_REQUIRES(mutex_);
+  bool reservation_is_void(std::thread::id asking) const SATCHEL_REQUIRES(mutex_);
 
   // own synchronisation
   std::atomic<std::thread::id> holder_{};
 
-  // guarded by mutex_
-  mutable std::mutex mutex_;
-  bool taken_ = false;
-  const void* reserved_for_ = nullptr;
-  std::thread::id reserved_thread_{};
-  std::chrono::steady_clock::time_point reserved_until_{};
-  std::list<Place> line_;
+  mutable Mutex mutex_;
+  bool taken_ SATCHEL_GUARDED_BY(mutex_) = false;
+  const void* reserved_for_ SATCHEL_GUARDED_BY(mutex_) = nullptr;
+  std::thread::id reserved_thread_ SATCHEL_GUARDED_BY(mutex_){};
+  std::chrono::steady_clock::time_point reserved_until_ SATCHEL_GUARDED_BY(mutex_){};
+  std::list<Place> line_ SATCHEL_GUARDED_BY(mutex_);
 };
 
 /// Holds the gate until it is left or destroyed.

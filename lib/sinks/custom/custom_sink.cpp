@@ -2,6 +2,7 @@
 #include <satchel/custom_sink.hpp>
 
 #include "base/fork.hpp"
+#include "base/mutex.hpp"
 #include "base/quiet_thread.hpp"
 #include "sinks/outlet/outlet.hpp"
 
@@ -12,7 +13,6 @@
 #include <condition_variable>
 #include <deque>
 #include <iterator>
-#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -55,7 +55,7 @@ class CustomSink::Core : public std::enable_shared_from_this<Core> {
   void start(SinkEvents& events) {
     outlet_ = std::make_unique<Outlet>(events);
     std::thread thread = start_quiet_thread([core = shared_from_this()] { core->run(); });
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     thread_ = std::move(thread);
   }
 
@@ -65,7 +65,7 @@ class CustomSink::Core : public std::enable_shared_from_this<Core> {
 
   void send(std::vector<Delivery> batch) {
     outlet_->expect(batch);
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     queue_.insert(queue_.end(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
     changed_.notify_all();
   }
@@ -84,7 +84,7 @@ class CustomSink::Core : public std::enable_shared_from_this<Core> {
     const Moment until = std::chrono::steady_clock::now() + timeout;
     answer_all(drop_queue(), "the sink was stopped before the message was sent");
     {
-      const std::lock_guard lock{mutex_};
+      const Lock lock{mutex_};
       stopping_ = true;
       changed_.notify_all();
     }
@@ -107,14 +107,14 @@ class CustomSink::Core : public std::enable_shared_from_this<Core> {
  private:
   void run() noexcept {
     while (auto delivery = next()) call(*std::move(delivery));
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     ended_ = true;
     changed_.notify_all();
   }
 
   std::optional<Delivery> next() {
-    std::unique_lock lock{mutex_};
-    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    Lock lock{mutex_};
+    changed_.wait(lock.native(), [this]() SATCHEL_REQUIRES(mutex_) { return stopping_ || !queue_.empty(); });
     if (stopping_) return std::nullopt;
     Delivery delivery = std::move(queue_.front());
     queue_.pop_front();
@@ -124,7 +124,7 @@ class CustomSink::Core : public std::enable_shared_from_this<Core> {
   void call(Delivery delivery) noexcept;
 
   std::deque<Delivery> drop_queue() noexcept {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     return std::exchange(queue_, {});
   }
 
@@ -138,10 +138,11 @@ class CustomSink::Core : public std::enable_shared_from_this<Core> {
   }
 
   void end_thread(Moment until) noexcept {
-    std::unique_lock lock{mutex_};
+    Lock lock{mutex_};
     // In a forked child the thread does not exist, and it cannot wait for itself.
     const bool waits = born_ == fork_generation() && thread_.get_id() != std::this_thread::get_id();
-    const bool ended = waits && changed_.wait_until(lock, until, [this] { return ended_; });
+    const bool ended = waits && changed_.wait_until(lock.native(), until,
+                                                    [this]() SATCHEL_REQUIRES(mutex_) { return ended_; });
     std::thread thread = std::move(thread_);
     lock.unlock();
     if (!thread.joinable()) return;
@@ -158,13 +159,12 @@ class CustomSink::Core : public std::enable_shared_from_this<Core> {
   const unsigned born_;
   std::unique_ptr<Outlet> outlet_;
   // Own synchronisation.
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable changed_;
-  // Guarded by mutex_.
-  std::deque<Delivery> queue_;
-  bool stopping_ = false;
-  bool ended_ = false;
-  std::thread thread_;
+  std::deque<Delivery> queue_ SATCHEL_GUARDED_BY(mutex_);
+  bool stopping_ SATCHEL_GUARDED_BY(mutex_) = false;
+  bool ended_ SATCHEL_GUARDED_BY(mutex_) = false;
+  std::thread thread_ SATCHEL_GUARDED_BY(mutex_);
 };
 
 struct Completion::State {

@@ -68,7 +68,7 @@ void Engine::launch() {
   // libcurl with CURLOPT_NOSIGNAL leaves SIGPIPE to the application.
   std::thread thread = start_quiet_thread([engine = shared_from_this()] { engine->run(); });
   pthread_setname_np(thread.native_handle(), "satchel-http");
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   thread_ = std::move(thread);
 }
 
@@ -76,7 +76,7 @@ void Engine::send(std::vector<Delivery> batch) {
   outlet_.expect(batch);
   bool ended = false;
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     ended = phase_ == Phase::ended;
     inbox_.insert(inbox_.end(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
     // While every transfer is busy nothing could be begun: the next one that ends looks into the inbox.
@@ -87,13 +87,13 @@ void Engine::send(std::vector<Delivery> batch) {
 }
 
 bool Engine::has_ended() {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   return phase_ == Phase::ended;
 }
 
 void Engine::finish(Moment patience) noexcept {
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     if (phase_ == Phase::running) phase_ = Phase::finishing;
     patience_ = patience;
   }
@@ -101,10 +101,12 @@ void Engine::finish(Moment patience) noexcept {
 }
 
 bool Engine::wait_for_end(Moment until) noexcept {
-  std::unique_lock lock{mutex_};
+  Lock lock{mutex_};
   // In a forked child the thread does not exist, and it cannot wait for itself.
   const bool waits = born_ == fork_generation() && thread_.get_id() != std::this_thread::get_id();
-  const bool ended = waits && ended_.wait_until(lock, until, [this] { return phase_ == Phase::ended; });
+  const bool ended = waits && ended_.wait_until(lock.native(), until, [this]() SATCHEL_REQUIRES(mutex_) {
+    return phase_ == Phase::ended;
+  });
   std::thread thread = std::move(thread_);
   lock.unlock();
   if (!thread.joinable()) return ended;
@@ -124,7 +126,7 @@ void Engine::run() noexcept {
     outlet_.down(verdicts::transport(verdicts::Cause::out_of_resources, error.what()));
   }
   abandon_transfers();
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   phase_ = Phase::ended;
   ended_.notify_all();
 }
@@ -145,7 +147,7 @@ void Engine::loop() {
 }
 
 bool Engine::may_sleep() {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   wants_work_ = !idle_.empty();
   // With room and something to fill it there is no time to sleep.
   return !wants_work_ || inbox_.empty();
@@ -155,7 +157,7 @@ bool Engine::take_orders() {
   std::vector<Delivery> arrived;
   bool finishing = false;
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     arrived.swap(inbox_);
     finishing = phase_ != Phase::running;
     give_up_at_ = patience_;

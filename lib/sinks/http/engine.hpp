@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
 #include "sinks/http/batcher.hpp"
 #include "sinks/http/handles.hpp"
 #include "sinks/http/request.hpp"
@@ -11,7 +12,6 @@
 
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -69,15 +69,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const unsigned born_;
   // Own synchronisation.
   Outlet outlet_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable ended_;
-  // Guarded by mutex_.
-  std::vector<Delivery> inbox_;
+  std::vector<Delivery> inbox_ SATCHEL_GUARDED_BY(mutex_);
   /// A transfer is idle, and the thread sleeps or is about to.
-  bool wants_work_ = false;
-  Phase phase_ = Phase::running;
-  Moment patience_{};
-  std::thread thread_;
+  bool wants_work_ SATCHEL_GUARDED_BY(mutex_) = false;
+  Phase phase_ SATCHEL_GUARDED_BY(mutex_) = Phase::running;
+  Moment patience_ SATCHEL_GUARDED_BY(mutex_){};
+  std::thread thread_ SATCHEL_GUARDED_BY(mutex_);
   // Network thread only.
   ItemEncoder encoder_;
   RequestBuilder builder_;

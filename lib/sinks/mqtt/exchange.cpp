@@ -20,13 +20,13 @@ Exchange::Exchange(std::size_t capacity)
 Exchange::~Exchange() { ::close(wake_); }
 
 void Exchange::open(SinkEvents& events) {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   events_ = &events;
 }
 
 void Exchange::send(std::vector<Delivery> batch) {
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     auto& deliveries = orders_.deliveries;
     if (deliveries.empty()) {
       deliveries = std::move(batch);
@@ -39,7 +39,7 @@ void Exchange::send(std::vector<Delivery> batch) {
 
 void Exchange::reset() {
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     orders_.reset = true;
   }
   wake();
@@ -47,7 +47,7 @@ void Exchange::reset() {
 
 void Exchange::resume() {
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     orders_.resume = true;
   }
   wake();
@@ -55,23 +55,25 @@ void Exchange::resume() {
 
 void Exchange::ask_to_stop(Deadline by) noexcept {
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     orders_.stop_by = by;
   }
   wake();
 }
 
 void Exchange::close(Deadline by) noexcept {
-  std::unique_lock lock{mutex_};
+  Lock lock{mutex_};
   events_ = nullptr;
-  changed_.wait_until(lock, by, [this] { return !telling_ || *telling_ == std::this_thread::get_id(); });
+  changed_.wait_until(lock.native(), by, [this]() SATCHEL_REQUIRES(mutex_) {
+    return !telling_ || *telling_ == std::this_thread::get_id();
+  });
 }
 
 Orders Exchange::take() {
   std::uint64_t count = 0;
   // Before the orders are taken: an order given in between leaves its wake-up behind.
   static_cast<void>(::read(wake_, &count, sizeof(count)));
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   return std::exchange(orders_, Orders{});
 }
 
@@ -79,14 +81,14 @@ template <typename Call>
 void Exchange::tell(Call&& call) noexcept {
   SinkEvents* events = nullptr;
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     events = events_;
     if (events == nullptr) return;
     telling_ = std::this_thread::get_id();
   }
   call(*events);
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     telling_.reset();
     changed_.notify_all();
   }
@@ -112,18 +114,18 @@ void Exchange::wake() noexcept {
 }
 
 void Exchange::finish() noexcept {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   finished_ = true;
   changed_.notify_all();
 }
 
 bool Exchange::wait_finished(Deadline by) noexcept {
-  std::unique_lock lock{mutex_};
-  return changed_.wait_until(lock, by, [this] { return finished_; });
+  Lock lock{mutex_};
+  return changed_.wait_until(lock.native(), by, [this]() SATCHEL_REQUIRES(mutex_) { return finished_; });
 }
 
 bool Exchange::in_event() const noexcept {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   return telling_ && *telling_ == std::this_thread::get_id();
 }
 

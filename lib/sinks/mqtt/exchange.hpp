@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
+
 #include <satchel/sink.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -73,13 +74,12 @@ class Exchange {
   int wake_;
   // own synchronisation
   std::atomic<std::size_t> capacity_;
-  // guarded by mutex_
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable changed_;
-  SinkEvents* events_ = nullptr;
-  Orders orders_;
-  std::optional<std::thread::id> telling_;
-  bool finished_ = false;
+  SinkEvents* events_ SATCHEL_GUARDED_BY(mutex_) = nullptr;
+  Orders orders_ SATCHEL_GUARDED_BY(mutex_);
+  std::optional<std::thread::id> telling_ SATCHEL_GUARDED_BY(mutex_);
+  bool finished_ SATCHEL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace satchel::mqtt

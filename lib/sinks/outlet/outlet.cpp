@@ -7,12 +7,12 @@
 namespace satchel {
 
 void Outlet::expect(const std::vector<Delivery>& batch) {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   for (const Delivery& delivery : batch) owed_.emplace(delivery.claim, false);
 }
 
 void Outlet::on_the_wire(const std::vector<std::uint64_t>& claims) {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   for (const std::uint64_t claim : claims) {
     if (const auto found = owed_.find(claim); found != owed_.end()) found->second = true;
   }
@@ -22,21 +22,22 @@ template <typename Call>
 void Outlet::pass_on(Call call) noexcept {
   const auto self = std::this_thread::get_id();
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     if (closed_) return;
     calls_.push_back(self);
   }
   call(*events_);
   // Under the lock: whoever waits in close may take this object apart as soon as it has the lock.
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   calls_.erase(std::find(calls_.begin(), calls_.end(), self));
   quiet_.notify_all();
 }
 
 void Outlet::answer(std::vector<Receipt> receipts) noexcept {
   {
-    const std::lock_guard lock{mutex_};
-    std::erase_if(receipts, [this](const Receipt& receipt) { return owed_.erase(receipt.claim) == 0; });
+    const Lock lock{mutex_};
+    std::erase_if(receipts, [this](const Receipt& receipt)
+                                SATCHEL_REQUIRES(mutex_) { return owed_.erase(receipt.claim) == 0; });
     if (owed_.empty()) quiet_.notify_all();
   }
   if (receipts.empty()) return;
@@ -56,14 +57,14 @@ void Outlet::give_up(const std::string& reason) noexcept { give_up(reason, false
 void Outlet::give_up_exposed(const std::string& reason) noexcept { give_up(reason, true); }
 
 bool Outlet::wait_answered(std::chrono::steady_clock::time_point until) noexcept {
-  std::unique_lock lock{mutex_};
-  return quiet_.wait_until(lock, until, [this] { return owed_.empty(); });
+  Lock lock{mutex_};
+  return quiet_.wait_until(lock.native(), until, [this]() SATCHEL_REQUIRES(mutex_) { return owed_.empty(); });
 }
 
 void Outlet::give_up(const std::string& reason, bool all_exposed) noexcept {
   std::vector<Receipt> receipts;
   {
-    const std::lock_guard lock{mutex_};
+    const Lock lock{mutex_};
     for (const auto& [claim, wire] : owed_) {
       Receipt receipt = satchel::down(reason);
       receipt.claim = claim;
@@ -77,11 +78,12 @@ void Outlet::give_up(const std::string& reason, bool all_exposed) noexcept {
 }
 
 void Outlet::close() noexcept {
-  std::unique_lock lock{mutex_};
+  Lock lock{mutex_};
   closed_ = true;
   const auto self = std::this_thread::get_id();
-  quiet_.wait(lock,
-              [&] { return std::all_of(calls_.begin(), calls_.end(), [&](auto id) { return id == self; }); });
+  quiet_.wait(lock.native(), [&]() SATCHEL_REQUIRES(mutex_) {
+    return std::all_of(calls_.begin(), calls_.end(), [&](auto id) { return id == self; });
+  });
 }
 
 }  // namespace satchel

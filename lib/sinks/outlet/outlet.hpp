@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
+
 #include <satchel/sink.hpp>
 
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -49,13 +50,12 @@ class Outlet {
   // Constant after construction.
   SinkEvents* const events_;
   // Own synchronisation.
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable quiet_;
-  // Guarded by mutex_.
   /// True: on the wire.
-  std::unordered_map<std::uint64_t, bool> owed_;
-  std::vector<std::thread::id> calls_;
-  bool closed_ = false;
+  std::unordered_map<std::uint64_t, bool> owed_ SATCHEL_GUARDED_BY(mutex_);
+  std::vector<std::thread::id> calls_ SATCHEL_GUARDED_BY(mutex_);
+  bool closed_ SATCHEL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace satchel
