@@ -92,6 +92,18 @@ TEST_CASE("limits: in quiet hours only urgent messages go, and the others when t
   CHECK_FALSE(bench.status(0).held_back);
 }
 
+TEST_CASE("limits: in quiet hours an urgent message waits for the rate alone") {
+  RouteOptions route = route_of("quiet");
+  route.messages_per_second = 1;
+  route.quiet = {{std::chrono::hours{22}, std::chrono::hours{6}}};
+  Limits limits{route};
+  const WallReading night{kMidnight, true};
+  const BootTime now{std::chrono::hours{1}};
+  limits.take(100, now, night);
+  CHECK(limits.next(100, true, now, night) == now + 1s);
+  CHECK(limits.next(100, false, now, night) == now + std::chrono::hours{1});
+}
+
 TEST_CASE("limits: a route without any never asks the wall clock, and both ends of a rate are kept") {
   RouteOptions slowest = route_of("slowest", {"slow"});
   slowest.messages_per_second = 0.001;
