@@ -10,7 +10,7 @@ void Riders::offer(std::int64_t epoch, const std::vector<std::int64_t>& rows, Bo
   const auto in = [](const std::vector<std::int64_t>& list, std::int64_t row) {
     return std::find(list.begin(), list.end(), row) != list.end();
   };
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   const std::int64_t first = offered_.empty() ? 0 : offered_.front();
   epoch_ = epoch;
   offered_.clear();
@@ -24,13 +24,13 @@ void Riders::offer(std::int64_t epoch, const std::vector<std::int64_t>& rows, Bo
 }
 
 void Riders::withdraw() noexcept {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   offered_.clear();
   any_.store(false);
 }
 
 Riders::Ended Riders::ended() {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   return std::exchange(ended_, {});
 }
 
@@ -41,7 +41,7 @@ bool Riders::commit_is_near(BootTime now) const noexcept {
 
 std::optional<Riders::Group> Riders::take(BootTime now) {
   if (!any_.load()) return std::nullopt;
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   if (offered_.empty() || (offered_.size() < kWorthwhile && now - since_ < kPatience)) return std::nullopt;
   // What `arrived` needs, while a lack of memory does no harm.
   ended_.recorded.reserve(ended_.recorded.size() + offered_.size());
@@ -53,14 +53,14 @@ std::optional<Riders::Group> Riders::take(BootTime now) {
 }
 
 void Riders::arrived(std::int64_t removed) noexcept {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   ended_.recorded.insert(ended_.recorded.end(), on_their_way_.begin(), on_their_way_.end());
   ended_.removed += removed;
   on_their_way_.clear();
 }
 
 void Riders::thrown_off(bool unknown) noexcept {
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   // Swapped, not copied: there may be no memory. Of two failures in a row the later one counts.
   if (unknown) ended_.unknown.swap(on_their_way_);
   on_their_way_.clear();

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/mutex.hpp"
+
 #include <satchel/clock.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -66,13 +67,12 @@ class Riders {
   std::atomic<bool> any_{false};  ///< `offered_` is not empty
   std::atomic<BootTime::rep> last_commit_{kNever};
 
-  mutable std::mutex mutex_;
-  // guarded by mutex_
-  std::int64_t epoch_ = 0;
-  std::vector<std::int64_t> offered_;  // the oldest first
-  BootTime since_{};                   // when the first of them was offered
-  std::vector<std::int64_t> on_their_way_;
-  Ended ended_;
+  mutable Mutex mutex_;
+  std::int64_t epoch_ SATCHEL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::int64_t> offered_ SATCHEL_GUARDED_BY(mutex_);  // the oldest first
+  BootTime since_ SATCHEL_GUARDED_BY(mutex_){};                   // when the first of them was offered
+  std::vector<std::int64_t> on_their_way_ SATCHEL_GUARDED_BY(mutex_);
+  Ended ended_ SATCHEL_GUARDED_BY(mutex_);
 };
 
 }  // namespace satchel::store
