@@ -38,7 +38,7 @@ std::vector<std::int64_t> Flight::depart(std::vector<std::int64_t>& rows,
 
 void Flight::settled(const std::vector<std::int64_t>& rows) {
   std::vector<std::int64_t> left;
-  const std::lock_guard lock{mutex_};
+  const Lock lock{mutex_};
   std::set_difference(with_sink_.begin(), with_sink_.end(), rows.begin(), rows.end(),
                       std::back_inserter(left));
   with_sink_ = std::move(left);
