@@ -76,6 +76,19 @@ TEST_CASE("http: a server that repeats the token does not bring it into the reas
   CHECK_FALSE(contains(receipt.reason, "s3cret"));
 }
 
+TEST_CASE("http: only a gateway that lost its server may have passed the message on") {
+  for (const int status : {502, 504, 530}) {
+    CAPTURE(status);
+    const Receipt receipt = answered(HttpReply::of(status));
+    CHECK(receipt.verdict == Verdict::down);
+    CHECK(receipt.exposed);
+  }
+  for (const int status : {429, 503}) {
+    CAPTURE(status);
+    CHECK_FALSE(answered(HttpReply::of(status)).exposed);
+  }
+}
+
 TEST_CASE("http: Retry-After in seconds is passed on with the pause of the route") {
   const Receipt receipt = answered(HttpReply::of(503, "Retry-After: 17\r\n"));
   CHECK(receipt.verdict == Verdict::down);
