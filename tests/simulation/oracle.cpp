@@ -182,7 +182,10 @@ void Oracle::given_up(Row row, const satchel::Message& by) {
   const satchel::WhenFull when_full = options_.quota.when_full;
   const bool for_room = options_.quota.messages != 0 && (when_full == satchel::WhenFull::drop_oldest ||
                                                          when_full == satchel::WhenFull::drop_lowest);
-  demand(replaced || for_room, row, "it was dropped for no reason");
+  // The storage keeps whole milliseconds.
+  const bool over = options_.quota.messages != 0 && fate.message.expires_after &&
+                    clock_.now() - fate.created >= *fate.message.expires_after - std::chrono::milliseconds{1};
+  demand(replaced || for_room || over, row, "it was dropped for no reason");
   fate.dropped = true;
   waiting_[lane_of(fate.message)].erase(row);
 }

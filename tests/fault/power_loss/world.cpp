@@ -279,6 +279,8 @@ World::End World::transact(std::size_t messages, const Manner& manner) {
 
 void World::drop(satchel::Transaction& transaction, Serial serial, Content& after) {
   const satchel::Message newer = message_of(serial);
+  std::int64_t for_room = 0;
+  std::int64_t may_expire = 0;
   SQLite::Statement there{transaction.database(),
                           "SELECT 1 FROM satchel_message WHERE id = ? AND topic <> ''"};
   for (auto row = after.pending.begin(); row != after.pending.end();) {
@@ -291,17 +293,32 @@ void World::drop(satchel::Transaction& transaction, Serial serial, Content& afte
     const satchel::Message gone = message_of(row->second);
     const bool coalesced = newer.coalesce.value_or(false) && gone.key == newer.key &&
                            gone.topic == newer.topic && after.attempts.count(row->first) == 0;
-    const bool quota =
-        options_.quota.messages > 0 && options_.quota.when_full == satchel::WhenFull::drop_oldest;
     for (const Delivery& delivery : sink_->under_way()) {
       if (delivery.id.row == row->first)
         history_.defect(Flaw::lost, "a message is dropped that the sink has");
     }
-    if (!coalesced && !quota) history_.defect(Flaw::lost, "a message is dropped for nothing");
-    ++after.counters[coalesced ? kCoalesced : kByQuota];
+    if (coalesced) {
+      ++after.counters[kCoalesced];
+    } else {
+      ++for_room;
+      may_expire += gone.expires_after ? 1 : 0;
+    }
     after.attempts.erase(row->first);
     row = after.pending.erase(row);
   }
+  if (for_room == 0) return;
+  // The file says how many of them had expired.
+  SQLite::Statement counted{transaction.database(),
+                            "SELECT value FROM satchel_counter WHERE name = 'expired'"};
+  const auto known = after.counters.find("expired");
+  const std::int64_t expired = (counted.executeStep() ? counted.getColumn(0).getInt64() : 0) -
+                               (known == after.counters.end() ? 0 : known->second);
+  const bool by_quota =
+      options_.quota.messages > 0 && options_.quota.when_full == satchel::WhenFull::drop_oldest;
+  if (expired < 0 || expired > may_expire || (expired < for_room && !by_quota))
+    history_.defect(Flaw::lost, "a message is dropped for nothing");
+  if (expired > 0) after.counters["expired"] += expired;
+  if (expired < for_room) after.counters[kByQuota] += for_room - expired;
 }
 
 /// What another program does: plain SQL.
