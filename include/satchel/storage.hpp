@@ -107,7 +107,8 @@ struct InFlight {
   std::int64_t highest = 0;
   /// A row that is sent alone on purpose, to find out whether it ends the process; 0: none.
   std::int64_t alone = 0;
-  /// Delivered and not recorded yet, ascending: nothing drops them, and a crash makes no suspects of them.
+  /// Delivered, or given up, and not recorded yet, ascending: nothing drops them, and a crash makes no
+  /// suspects of them.
   std::vector<std::int64_t> delivered{};
 };
 

@@ -93,7 +93,7 @@ std::vector<std::int64_t> Relay::Engine::note(const RouteRelay& route, const std
 InFlight Relay::Engine::suspects_to_note() const {
   InFlight note;
   note.rows.assign(shared_.lead->crash_suspects.begin(), shared_.lead->crash_suspects.end());
-  note.delivered = shared_.lead->outcomes.delivered();
+  note.delivered = shared_.lead->outcomes.kept();
   return note;
 }
 

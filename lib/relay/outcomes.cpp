@@ -12,10 +12,11 @@ void Outcomes::add(Outcome outcome, BootTime now) {
   if (!delivered) ++others_;
 }
 
-std::vector<std::int64_t> Outcomes::delivered() const {
+std::vector<std::int64_t> Outcomes::kept() const {
   std::vector<std::int64_t> rows;
   for (const auto& [since, outcome] : waiting_) {
-    if (outcome.kind == Outcome::Kind::delivered) rows.push_back(outcome.id.row);
+    const bool kept = outcome.kind == Outcome::Kind::delivered || outcome.kind == Outcome::Kind::died;
+    if (kept) rows.push_back(outcome.id.row);
   }
   std::sort(rows.begin(), rows.end());
   return rows;

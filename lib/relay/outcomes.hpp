@@ -49,8 +49,9 @@ class Outcomes {
   bool only_delivered() const noexcept { return others_ == 0; }
 
   void add(Outcome outcome, BootTime now);
-  /// The rows of those that are deliveries, ascending.
-  std::vector<std::int64_t> delivered() const;
+  /// The rows that nothing may drop before their outcome is recorded, ascending: deliveries, as they have
+  /// arrived, and deaths, whose keys are blocked by a dead letter that has to be there.
+  std::vector<std::int64_t> kept() const;
 
   /// Deliveries that a commit of the application may record, the oldest first, at most `most`. None while the
   /// last settlement's result is not known.
