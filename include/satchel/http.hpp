@@ -78,7 +78,7 @@ struct HttpCredentials {
 
 /// A static header whose value is a secret, such as `X-Api-Key`.
 struct HttpSecretHeader {
-  std::string name{};
+  std::string name{};  ///< of the header
   /// The first line of this file, read anew when the file has changed.
   std::string file{};
   /// Used when `file` is empty.

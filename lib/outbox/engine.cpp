@@ -23,7 +23,7 @@ using std::chrono::milliseconds;
 // Part of a stop that is kept for closing the connection in an orderly way after the last receipt.
 constexpr int kFarewellShare = 4;
 // A relay that never waits is asked what it has done this often.
-constexpr milliseconds kTellEvery{100};
+constexpr milliseconds kTellEvery{1000};
 
 Observer& silent_observer() {
   static Observer observer;
@@ -124,7 +124,8 @@ void Engine::run() noexcept {
 
 bool Engine::step() {
   const bool worked = round();
-  health_->rests();
+  // After a round that did something it is called again.
+  if (!worked) health_->rests(options_.clock->now(), true);
   return worked;
 }
 
@@ -135,7 +136,8 @@ bool Engine::round() {
   health_->round_begins(now);
   wake_->clear();
   const bool worked = relay_.step();
-  if (!worked || now >= next_tell_) tell(false);
+  untold_ = true;
+  if (now >= next_tell_ || relay_.states() != told_states_) tell(false);
   if (beat_every_ > milliseconds{0} && now >= next_beat_) {
     next_beat_ = now + beat_every_;
     observer_of(options_).heartbeat();
@@ -146,6 +148,8 @@ bool Engine::round() {
 void Engine::tell(bool last) noexcept {
   const BootTime now = options_.clock->now();
   next_tell_ = now + kTellEvery;
+  told_states_ = relay_.states();
+  untold_ = false;
   try {
     Status status;
     add_snapshot(status, relay_.snapshot(), now);
@@ -174,7 +178,7 @@ bool Engine::drive_to_end(BootTime deadline) {
   }
   const bool drained = relay_.drained();
   tell(true);
-  health_->rests();
+  health_->rests(options_.clock->now(), true);
   relay_.finish(duration_cast<milliseconds>(left()));
   return drained;
 }
@@ -185,13 +189,14 @@ std::optional<BootTime> Engine::stop_deadline() const {
 }
 
 void Engine::wait(std::optional<BootTime> limit) {
-  health_->rests();
+  health_->rests(options_.clock->now(), false);
   std::optional<BootTime> until = relay_.next_step();
   const auto consider = [&until](std::optional<BootTime> time) {
     if (time && (!until || *time < *until)) until = time;
   };
   consider(limit);
   consider(health_->due());
+  if (untold_) consider(next_tell_);
   if (beat_every_ > milliseconds{0} && (!until || next_beat_ < *until)) until = next_beat_;
   due_.store(until ? until->time_since_epoch().count() : kNever);
   const std::array<int, 2> descriptors{wake_->descriptor(), store_->watch_descriptor()};

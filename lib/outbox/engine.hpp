@@ -92,6 +92,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::chrono::milliseconds beat_every_{0};  // 0: nobody wants to be told
   BootTime next_beat_{};
   BootTime next_tell_{};
+  std::uint64_t told_states_ = 0;  // of the relay's routes
+  bool untold_ = false;            // there were rounds since
 
   mutable Mutex mutex_;
   std::condition_variable ended_changed_;

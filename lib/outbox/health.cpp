@@ -150,9 +150,17 @@ void Health::round_begins(BootTime now) noexcept {
   if (leads_ && file_) file_->mark_round(store::RelayRound{store::to_ms(now)});
 }
 
-void Health::rests() noexcept {
-  const std::optional<BootTime> round = std::exchange(round_, std::nullopt);
-  if (leads_ && file_ && round) file_->mark_round(store::RelayRound{store::to_ms(*round), true});
+void Health::rests(BootTime now, bool at_once) noexcept {
+  if (!round_ || (!at_once && rested_ && now - *rested_ < kMarkLasts)) return;
+  rested_ = now;
+  const BootTime round = *std::exchange(round_, std::nullopt);
+  if (leads_ && file_) file_->mark_round(store::RelayRound{store::to_ms(round), true});
+}
+
+std::optional<BootTime> Health::due() const noexcept {
+  if (!round_ || !rested_) return due_;
+  const BootTime rest = *rested_ + kMarkLasts;
+  return due_ ? std::min(*due_, rest) : rest;
 }
 
 void Health::tell(const Status& status, bool last) noexcept {

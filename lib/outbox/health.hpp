@@ -36,13 +36,14 @@ class Health final : public PassingObserver {
   void leading(bool leads) noexcept override;
 
   void round_begins(BootTime now) noexcept;
-  /// The relay's thread waits from now on: it does not hang.
-  void rests() noexcept;
+  /// The relay's thread waits from now on: it does not hang. Of a relay that rests many times a second that
+  /// is noted a moment later (`due`), unless nobody is going to come back for it: `at_once`.
+  void rests(BootTime now, bool at_once) noexcept;
 
   /// What the relay knows now. `last`: nothing comes after it, so that it is noted at once.
   void tell(const Status& status, bool last) noexcept;
   /// When to tell again at the latest, because something is not noted yet; nothing: all is.
-  std::optional<BootTime> due() const noexcept { return due_; }
+  std::optional<BootTime> due() const noexcept;
 
  private:
   bool turned(const std::string& name, SinkState state, const std::string& problem);
@@ -62,7 +63,8 @@ class Health final : public PassingObserver {
   store::RelayHealth health_;
   std::optional<store::RelayFile> file_;
   bool leads_ = false;
-  std::optional<BootTime> round_;  ///< the one that goes on
+  std::optional<BootTime> round_;   ///< the one that goes on, as noted
+  std::optional<BootTime> rested_;  ///< when a rest was noted last
   store::RelaySnapshot snapshot_;
   std::string states_;                 ///< of the routes, as noted last
   std::vector<std::uint64_t> counts_;  ///< as noted last

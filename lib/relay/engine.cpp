@@ -185,6 +185,20 @@ Snapshot Relay::Engine::snapshot() const {
   return published_;
 }
 
+std::uint64_t Relay::Engine::states() const noexcept {
+  // An FNV hash, of what `publish` has found.
+  std::uint64_t states = shared_.counters.leading ? 1 : 2;
+  const auto add = [&states](auto value) {
+    states = (states ^ static_cast<std::uint64_t>(value)) * 1'099'511'628'211ULL;
+  };
+  add(shared_.counters.failure.has_value());
+  for (const RouteStatus& route : shared_.counters.routes) {
+    add(route.sink);
+    add(route.paused);
+  }
+  return states;
+}
+
 void Relay::Engine::publish() {
   Snapshot& now = shared_.counters;
   now.leading = shared_.lead != nullptr;

@@ -35,6 +35,7 @@ class Relay::Engine {
   bool drained() const noexcept;
   void finish(milliseconds timeout) noexcept;
   void pause(std::size_t route, bool paused) noexcept;
+  std::uint64_t states() const noexcept;
   Snapshot snapshot() const;
 
  private:

@@ -17,6 +17,7 @@ void Relay::drain() { engine_->drain(); }
 bool Relay::drained() const { return engine_->drained(); }
 void Relay::finish(std::chrono::milliseconds timeout) noexcept { engine_->finish(timeout); }
 void Relay::pause(std::size_t route, bool paused) noexcept { engine_->pause(route, paused); }
+std::uint64_t Relay::states() const noexcept { return engine_->states(); }
 Snapshot Relay::snapshot() const { return engine_->snapshot(); }
 
 }  // namespace satchel::relay

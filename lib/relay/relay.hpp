@@ -114,6 +114,10 @@ class Relay {
   /// Thread-safe.
   void pause(std::size_t route, bool paused) noexcept;
 
+  /// Another number when a route is up, down or paused that was not, or a failure came or went. Of
+  /// the thread that steps.
+  std::uint64_t states() const noexcept;
+
   /// Thread-safe.
   Snapshot snapshot() const;
 
