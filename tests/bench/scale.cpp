@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <thread>
 
 namespace {
 
@@ -178,6 +177,7 @@ Figures after_drain(const std::string& path, std::size_t messages, std::uint64_t
   satchel::Outbox outbox{path, options};
   outbox.attach(bench::NullSink{});
   outbox.start();
+  const std::shared_ptr<satchel::Clock> clock = satchel::system_clock();
   double longest = 0;
   const bench::Meter whole;
   const double small = static_cast<double>(max_free_bytes) / 1e6 + 1;
@@ -186,7 +186,8 @@ Figures after_drain(const std::string& path, std::size_t messages, std::uint64_t
     const bench::Meter commit;
     outbox.enqueue({.topic = "bench", .payload = std::string(100, 'x')});
     longest = std::max(longest, commit.seconds());
-    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    // A thousand a second at most.
+    clock->wait({}, clock->now() + std::chrono::milliseconds{1});
   }
   Figures figures{
       {"longest_commit_ms", longest * 1e3}, {"file_MB_before", before}, {"seconds", whole.seconds()}};
