@@ -96,7 +96,7 @@ void sizes_and_windows(const bench::Program& program, std::uint16_t port) {
   };
   for (const Row& row : {Row{100, 100, 0.95}, Row{1024, 100, 0.85}, Row{16'384, 100, 0.6}, Row{100, 1, 0},
                          Row{100, 20, 0}, Row{100, 1000, 0}}) {
-    std::size_t messages = program.sized(50'000, 5'000);
+    std::size_t messages = program.sized<std::size_t>(50'000, 5'000);
     if (row.bytes > 10'000 || row.window == 1) messages /= 5;
     const std::string payload(row.bytes, 'x');
     const std::vector<bench::Variant> variants{
