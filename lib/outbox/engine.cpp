@@ -22,7 +22,7 @@ using std::chrono::milliseconds;
 
 // Part of a stop that is kept for closing the connection in an orderly way after the last receipt.
 constexpr int kFarewellShare = 4;
-// A relay that never waits is asked what it has done this often.
+// What the relay has done is told this often at most; a change of state at once.
 constexpr milliseconds kTellEvery{1000};
 
 Observer& silent_observer() {
