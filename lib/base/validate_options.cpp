@@ -67,6 +67,28 @@ void check_reserve(const Options& options) {
                       fmt::format("at least {}, or lower max_payload_bytes: one message has to fit", least)};
 }
 
+/// What an announcement needs: its own place, and the bytes of the largest one.
+void check_room_to_announce(const Quota& quota) {
+  constexpr std::uint64_t kMessages = 2;
+  constexpr std::uint64_t kBytes = 64ULL << 10U;
+  const std::pair<const char*, Quota::Share> limits[] = {{"", {quota.messages, quota.bytes}},
+                                                         {"urgent.", quota.urgent},
+                                                         {"normal.", quota.normal},
+                                                         {"bulk.", quota.bulk}};
+  for (const auto& [name, limit] : limits) {
+    if (limit.messages != 0 && limit.messages < kMessages) {
+      throw InvalidOption{"open",
+                          fmt::format("quota.{}messages is {} with an announce_topic", name, limit.messages),
+                          "at least 2: an announcement has to fit, too"};
+    }
+    if (limit.bytes != 0 && limit.bytes < kBytes) {
+      throw InvalidOption{"open",
+                          fmt::format("quota.{}bytes is {} with an announce_topic", name, limit.bytes),
+                          "at least 65536: an announcement has to fit, too"};
+    }
+  }
+}
+
 void check_quota(const Quota& quota) {
   if (quota.exact) return;
   if (quota.when_full == WhenFull::drop_lowest && (quota.messages != 0 || quota.bytes != 0)) {
@@ -142,6 +164,7 @@ void validate(const Options& options) {
   for_each_option(options, checker);
   check_reserve(options);
   check_quota(options.quota);
+  if (!options.announce_topic.empty()) check_room_to_announce(options.quota);
   check_rules(options);
   if (options.announce_topic.empty()) return;
   if (const std::string fault = topic_fault(options.announce_topic); !fault.empty())

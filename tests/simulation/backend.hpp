@@ -2,12 +2,14 @@
 #pragma once
 
 #include <satchel/options.hpp>
+#include <satchel/route.hpp>
 #include <satchel/storage.hpp>
 #include <satchel/testing/manual_clock.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <vector>
 
 namespace simulation {
 
@@ -17,8 +19,6 @@ class Backend {
   virtual ~Backend() = default;
 
   virtual satchel::Storage& storage() = 0;
-  /// It keeps quotas and lets messages take the place of earlier ones.
-  virtual bool drops() const { return false; }
   /// Ends the process that has it open, without a release, and opens it in a new one.
   virtual void crash() = 0;
   /// A DELETE by somebody else. False: the row was not pending.
@@ -34,6 +34,10 @@ class Backend {
   virtual bool trouble(int) { return false; }
   /// While occupied settle returns false. False: cannot be done.
   virtual bool occupy(bool) { return false; }
+  /// Numbers the messages of those routes that want it.
+  virtual void number(const std::vector<satchel::RouteOptions>&) {}
+  /// New messages get another identity.
+  virtual void renew() {}
   /// Takes the claim away. False: cannot be done.
   virtual bool usurp() { return false; }
 };

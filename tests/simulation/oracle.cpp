@@ -3,7 +3,9 @@
 
 #include "base/retry.hpp"
 
+#include <algorithm>
 #include <iostream>
+#include <iterator>
 
 namespace simulation {
 
@@ -13,11 +15,27 @@ using satchel::Verdict;
 std::string lane_of(const satchel::Message& message) {
   if (message.key.empty()) return {};
   const auto priority = static_cast<int>(message.priority.value_or(satchel::Priority::normal));
-  return message.key + (message.topic.rfind("far/", 0) == 0 ? " far " : " near ") + std::to_string(priority);
+  return message.key + (is_far(message.topic) ? " far " : " near ") + std::to_string(priority);
 }
 
 int Oracle::attempts_of(const Fate& fate) const {
   return satchel::limits_of(fate.message.topic, fate.message.retry, options_).max_attempts;
+}
+
+bool Oracle::has_aged(const Fate& fate) const {
+  const auto limit = satchel::limits_of(fate.message.topic, fate.message.retry, options_).max_age;
+  // The storage keeps whole milliseconds.
+  return limit.count() > 0 && fate.first_failed &&
+         clock_.now() - *fate.first_failed >= limit - std::chrono::milliseconds{1};
+}
+
+bool Oracle::may_be_given_up(const Fate& fate) const {
+  return fate.countable - fate.excused >= attempts_of(fate) || has_aged(fate);
+}
+
+void Oracle::may_count(Fate& fate, satchel::BootTime now) {
+  ++fate.countable;
+  if (!fate.first_failed) fate.first_failed = now;
 }
 
 void Oracle::demand(bool holds, Row row, const std::string& what) {
@@ -51,9 +69,7 @@ void Oracle::enqueued(const satchel::MessageId& id, const satchel::Message& mess
 void Oracle::sent(const satchel::Delivery& delivery) {
   const Row row = delivery.id.row;
   say("sent " + std::to_string(row) + " attempts " + std::to_string(delivery.attempts));
-  const auto found = fates_.find(row);
-  if (found == fates_.end()) throw Broken{"message " + std::to_string(row) + " was sent and never enqueued"};
-  Fate& fate = found->second;
+  Fate& fate = fate_of(delivery);
   demand(delivery.id == fate.id, row, "it was sent under another id");
   demand(delivery.payload == fate.message.payload && delivery.topic == fate.message.topic &&
              delivery.key == fate.message.key,
@@ -72,10 +88,50 @@ void Oracle::sent(const satchel::Delivery& delivery) {
          "it was sent before it was due");
   demand_order(fate);
   demand_no_dead(fate);
+  demand_number(fate, delivery.sequence);
   fate.causes = 0;
   ++fate.sent;
   fate.in_flight = true;
   fate.noted = true;
+}
+
+/// What the outbox announces was enqueued by nobody outside.
+Fate& Oracle::fate_of(const satchel::Delivery& delivery) {
+  const Row row = delivery.id.row;
+  const auto found = fates_.find(row);
+  if (found != fates_.end()) return found->second;
+  demand(!options_.announce_topic.empty() && delivery.topic == options_.announce_topic, row,
+         "it was sent and never enqueued");
+  Fate fate;
+  fate.id = delivery.id;
+  fate.message = {.topic = delivery.topic, .payload = delivery.payload};
+  fate.created = clock_.now();
+  fate.announcement = true;
+  return fates_.emplace(row, std::move(fate)).first->second;
+}
+
+bool Oracle::takes_far(const satchel::Message& message) const { return !alone_ && is_far(message.topic); }
+
+/// The numbers of a route go up with the rows, and a copy has that of the message.
+void Oracle::demand_number(Fate& fate, const std::optional<std::int64_t>& number) {
+  const Row row = fate.id.row;
+  const bool far = takes_far(fate.message);
+  demand(number.has_value() == numbered_.contains(far), row, "it has no number, or one that nobody wanted");
+  if (fate.sent > 0) demand(fate.number == number, row, "a copy of it has another number");
+  fate.number = number;
+  if (!number) return;
+  auto here = fates_.find(row);
+  for (auto one = here; one != fates_.begin();) {
+    --one;
+    if (!one->second.number || takes_far(one->second.message) != far) continue;
+    demand(*one->second.number < *number, row, "an earlier message has a greater number");
+    break;
+  }
+  for (auto one = std::next(here); one != fates_.end(); ++one) {
+    if (!one->second.number || takes_far(one->second.message) != far) continue;
+    demand(*one->second.number > *number, row, "a later message has a smaller number");
+    break;
+  }
 }
 
 /// No earlier message of the key may be waiting, and none may be in flight.
@@ -92,7 +148,7 @@ void Oracle::demand_order(const Fate& fate) {
     if (one.message.not_before || fate.message.not_before) continue;
     // Its end is decided by now, and told when it is recorded.
     const bool over = one.message.expires_after && clock_.now() - one.created >= *one.message.expires_after;
-    if (over || one.countable - one.excused >= attempts_of(one)) continue;
+    if (over || may_be_given_up(one)) continue;
     demand(false, fate.id.row, "it was sent before " + std::to_string(other) + " of its key");
   }
 }
@@ -106,7 +162,13 @@ void Oracle::demand_no_dead(const Fate& fate) {
   }
 }
 
-void Oracle::arrived(Row row) { ++fates_.at(row).arrived; }
+void Oracle::arrived(Row row) {
+  Fate& fate = fates_.at(row);
+  ++fate.arrived;
+  receiver_.arrived(fate.id, takes_far(fate.message), fate.number);
+  if (fate.announcement)
+    demand(receiver_.announced(fate.message.payload, alone_), row, "it announces nothing that can be read");
+}
 
 void Oracle::answered(Row row, const satchel::Receipt& receipt, bool was_alone) {
   say("answered " + std::to_string(row) + " verdict " + std::to_string(static_cast<int>(receipt.verdict)) +
@@ -118,19 +180,19 @@ void Oracle::answered(Row row, const satchel::Receipt& receipt, bool was_alone) 
   } else {
     ++fate.causes;
   }
-  if (receipt.verdict == Verdict::retry || receipt.verdict == Verdict::reject) ++fate.countable;
-  if (receipt.verdict == Verdict::down && receipt.exposed && was_alone) ++fate.countable;
+  const bool broke_alone = receipt.verdict == Verdict::down && receipt.exposed && was_alone;
+  if (receipt.verdict == Verdict::retry || receipt.verdict == Verdict::reject || broke_alone)
+    may_count(fate, clock_.now());
   // From here on the relay may go on with its key.
-  const bool may_end =
-      receipt.verdict == Verdict::delivered || receipt.verdict == Verdict::reject ||
-      (receipt.verdict == Verdict::retry && fate.countable - fate.excused >= attempts_of(fate));
+  const bool may_end = receipt.verdict == Verdict::delivered || receipt.verdict == Verdict::reject ||
+                       (receipt.verdict == Verdict::retry && may_be_given_up(fate));
   if (may_end) waiting_[lane_of(fate.message)].erase(row);
 }
 
 void Oracle::claim_void(bool alone_counts) {
   say(alone_counts ? "the claim is void, at most one in flight" : "the claim is void");
   for (auto& [row, fate] : fates_) {
-    if (fate.noted && alone_counts) ++fate.countable;
+    if (fate.noted && alone_counts) may_count(fate, clock_.now());
   }
 }
 
@@ -167,8 +229,44 @@ void Oracle::erased(Row row) {
 
 void Oracle::discarded(Row row) {
   say("discarded " + std::to_string(row));
-  fates_.at(row).erased = true;
-  dead_[fates_.at(row).message.key].erase(row);
+  Fate& fate = fates_.at(row);
+  fate.erased = fate.discarded = true;
+  dead_[fate.message.key].erase(row);
+}
+
+bool limits(const satchel::Quota& quota) {
+  const auto any = [](const satchel::Quota::Share& share) { return share.messages != 0 || share.bytes != 0; };
+  return quota.messages != 0 || quota.bytes != 0 || any(quota.urgent) || any(quota.normal) || any(quota.bulk);
+}
+
+namespace {
+
+int rank(const satchel::Message& message) {
+  switch (message.priority.value_or(satchel::Priority::normal)) {
+    case satchel::Priority::urgent:
+      return 2;
+    case satchel::Priority::normal:
+      return 1;
+    case satchel::Priority::bulk:
+      break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::pair<std::uint64_t, std::uint64_t> Oracle::load(const std::set<Row>& pending,
+                                                     std::optional<satchel::Priority> priority) const {
+  std::pair<std::uint64_t, std::uint64_t> all{0, 0};
+  for (const Row row : pending) {
+    const auto found = fates_.find(row);
+    if (found == fates_.end() || found->second.announcement) continue;
+    const satchel::Message& message = found->second.message;
+    if (priority && message.priority.value_or(satchel::Priority::normal) != *priority) continue;
+    ++all.first;
+    all.second += message.topic.size() + message.payload.size() + message.key.size();
+  }
+  return all;
 }
 
 void Oracle::given_up(Row row, const satchel::Message& by) {
@@ -180,11 +278,15 @@ void Oracle::given_up(Row row, const satchel::Message& by) {
   const bool replaced =
       by.coalesce.value_or(false) && by.key == fate.message.key && by.topic == fate.message.topic;
   const satchel::WhenFull when_full = options_.quota.when_full;
-  const bool for_room = options_.quota.messages != 0 && (when_full == satchel::WhenFull::drop_oldest ||
-                                                         when_full == satchel::WhenFull::drop_lowest);
+  const bool limited = limits(options_.quota);
+  const bool for_room =
+      limited && (when_full == satchel::WhenFull::drop_oldest || when_full == satchel::WhenFull::drop_lowest);
   // The storage keeps whole milliseconds.
-  const bool over = options_.quota.messages != 0 && fate.message.expires_after &&
+  const bool over = limited && fate.message.expires_after &&
                     clock_.now() - fate.created >= *fate.message.expires_after - std::chrono::milliseconds{1};
+  if (for_room && when_full == satchel::WhenFull::drop_lowest && !replaced && !over) {
+    demand(rank(fate.message) <= rank(by), row, "it made room for one of a lower priority");
+  }
   demand(replaced || for_room || over, row, "it was dropped for no reason");
   fate.dropped = true;
   waiting_[lane_of(fate.message)].erase(row);
@@ -197,6 +299,7 @@ void Oracle::replayed(Row row) {
   dead_[fate.message.key].erase(row);
   fate.told_dead = false;
   fate.excused = fate.countable;
+  fate.first_failed.reset();
   fate.delivered_in = 0;
   ++fate.causes;
 }
@@ -205,6 +308,7 @@ void Oracle::delivered(const satchel::MessageId& id, int) noexcept {
   say("told delivered " + std::to_string(id.row));
   const Fate& fate = fates_.at(id.row);
   demand(fate.arrived > 0, id.row, "delivered was told and it never arrived");
+  if (recorded_) recorded_();
 }
 
 void Oracle::retrying(const satchel::MessageId& id, int attempts, const std::string& error,
@@ -225,12 +329,13 @@ void Oracle::died(const satchel::MessageId& id, DeadReason reason, const std::st
   if (reason == DeadReason::rejected) {
     demand(fate.nature == Nature::reject, id.row, "it died as rejected and nobody rejected it");
   } else {
-    demand(fate.countable - fate.excused >= attempts_of(fate), id.row,
-           "it died after too few attempts: " + error);
+    const bool enough =
+        reason == DeadReason::age ? has_aged(fate) : fate.countable - fate.excused >= attempts_of(fate);
+    demand(enough, id.row, "it died after too few attempts, or too early: " + error);
     const bool innocent = fate.nature == Nature::good || fate.nature == Nature::forbidden;
     // Chance may end the process again and again while one message is alone in flight, or, where one attempt
     // is all there is, the connection once; nobody can tell that from a killer.
-    const bool chance = reason == DeadReason::crashed || attempts_of(fate) == 1;
+    const bool chance = reason == DeadReason::crashed || reason == DeadReason::age || attempts_of(fate) == 1;
     demand(!innocent || chance, id.row, "an innocent died: " + error);
     if (innocent) fate.unlucky = true;
   }
@@ -263,7 +368,49 @@ void Oracle::at_end(const std::set<Row>& pending, const std::set<Row>& dead) {
       demand(!is_dead || fate.unlucky, row, "an innocent is dead");
   }
   for (const Row row : pending) demand(fates_.count(row) != 0, row, "it was never enqueued");
+  demand_no_gaps(dead);
   check();
+}
+
+/// Who gets everything that arrives misses only what is a dead letter, what somebody else deleted, and what
+/// would have been announced where nothing is.
+void Oracle::demand_no_gaps(const std::set<Row>& dead) {
+  const bool announces = !options_.announce_topic.empty();
+  const auto excused = [&](const Fate& fate) {
+    const bool deleted = fate.erased && !fate.discarded;
+    const bool silent = fate.dropped || fate.expired || fate.discarded;
+    return deleted || dead.contains(fate.id.row) || (silent && !announces);
+  };
+  std::map<satchel::Identity, std::pair<Row, Row>> ranges;
+  // What a lost announcement would have explained is not known; by chance one may have become a dead letter.
+  for (const auto& [row, fate] : fates_) {
+    if (fate.announcement && fate.arrived == 0) return;
+    ranges.try_emplace(fate.id.identity, row, row).first->second.second = row;
+  }
+  for (const auto& [identity, range] : ranges) {
+    for (const Row row : receiver_.missing(identity, range.first, range.second)) {
+      const auto fate = fates_.find(row);
+      demand(fate != fates_.end() && excused(fate->second), row,
+             "its receiver misses it, and nobody has told why");
+    }
+  }
+  for (const bool far : numbered_) {
+    std::int64_t last = 0;
+    bool complete = true;
+    std::set<std::int64_t> known;
+    for (const auto& [row, fate] : fates_) {
+      if (takes_far(fate.message) != far) continue;
+      last = std::max(last, fate.number.value_or(0));
+      if (!excused(fate)) continue;
+      // It may never have been sent: then its number is not known.
+      complete = complete && fate.number;
+      if (fate.number) known.insert(*fate.number);
+    }
+    if (!complete) continue;
+    for (const std::int64_t number : receiver_.missing_numbers(far, last)) {
+      if (!known.contains(number)) demand(false, number, "a receiver misses this number of its route");
+    }
+  }
 }
 
 }  // namespace simulation

@@ -6,11 +6,16 @@
 #include <satchel/options.hpp>
 #include <satchel/sink.hpp>
 
+#include "receiver.hpp"
+
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace simulation {
@@ -24,6 +29,9 @@ class Broken : public std::runtime_error {
 
 /// Within a lane the order of the commits is kept; empty: in none.
 std::string lane_of(const satchel::Message& message);
+
+/// There is a limit to how much may wait.
+bool limits(const satchel::Quota& quota);
 
 /// What happens to a message when it is sent.
 enum class Nature { good, flaky, reject, poison, killer, forbidden };
@@ -44,6 +52,11 @@ struct Fate {
   bool in_flight = false;
   bool noted = false;   ///< the relay's note may still say that it is in flight
   bool erased = false;  ///< by somebody else, or discarded
+  bool discarded = false;
+  /// The first event that may count as an attempt since the last replay.
+  std::optional<satchel::BootTime> first_failed{};
+  std::optional<std::int64_t> number{};  ///< on its route, as it was sent
+  bool announcement = false;
   bool dropped = false;
   bool expired = false;
   bool replayed = false;
@@ -73,8 +86,20 @@ class Oracle final : public satchel::Observer {
   void discarded(Row row);
   /// The relay that lives knows that it was delivered.
   bool has_arrived(Row row) const { return fates_.at(row).delivered_in == incarnation_; }
+  bool knows(Row row) const { return fates_.contains(row); }
+  /// Keeps what is wrong about a message, for `check`: what a sink throws is the relay's to handle.
+  void demand(bool holds, Row row, const std::string& what);
   /// It was pending before another message was enqueued, and is not any more.
   void given_up(Row row, const satchel::Message& by);
+
+  /// Messages are numbered on the route that takes `far/#`, or the other one; `alone`: that takes all.
+  void numbers(bool far, bool alone) {
+    numbered_.insert(far);
+    alone_ = alone;
+  }
+  /// How many of these messages have this priority, with their bytes; `nullopt`: any. Without announcements.
+  std::pair<std::uint64_t, std::uint64_t> load(const std::set<Row>& pending,
+                                               std::optional<satchel::Priority> priority) const;
 
   /// Everything has come to rest.
   void at_end(const std::set<Row>& pending, const std::set<Row>& dead);
@@ -83,6 +108,8 @@ class Oracle final : public satchel::Observer {
   const std::map<Row, Fate>& fates() const noexcept { return fates_; }
   const std::vector<std::string>& defects() const noexcept { return defects_; }
   void check() const;
+  /// Called when outcomes were recorded, and everything with them that the relay has to remember.
+  void on_recorded(std::function<void()> recorded) { recorded_ = std::move(recorded); }
   /// Says what happens, for people who look at one seed.
   void trace(bool on) { trace_ = on; }
   void say(const std::string& what) const;
@@ -106,11 +133,17 @@ class Oracle final : public satchel::Observer {
   void expired(const satchel::MessageId& id) noexcept override;
 
  private:
-  void demand(bool holds, Row row, const std::string& what);
   /// What the relay knew and had not recorded is void.
   void forgot();
   void demand_order(const Fate& fate);
   void demand_no_dead(const Fate& fate);
+  void demand_number(Fate& fate, const std::optional<std::int64_t>& number);
+  bool takes_far(const satchel::Message& message) const;
+  Fate& fate_of(const satchel::Delivery& delivery);
+  bool may_be_given_up(const Fate& fate) const;
+  bool has_aged(const Fate& fate) const;
+  static void may_count(Fate& fate, satchel::BootTime now);
+  void demand_no_gaps(const std::set<Row>& dead);
   int attempts_of(const Fate& fate) const;
 
   const satchel::Clock& clock_;
@@ -120,6 +153,10 @@ class Oracle final : public satchel::Observer {
   std::map<std::string, std::set<Row>> waiting_;
   /// By key: the dead letters that were told.
   std::map<std::string, std::set<Row>> dead_;
+  std::function<void()> recorded_;
+  std::set<bool> numbered_;
+  bool alone_ = false;
+  Receiver receiver_;
   std::vector<std::string> defects_;
   int incarnation_ = 1;
   bool trace_ = false;

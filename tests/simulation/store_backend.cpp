@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace simulation {
 
@@ -19,13 +20,13 @@ class StoreBackend final : public Backend {
   StoreBackend(std::shared_ptr<satchel::testing::ManualClock> clock, const satchel::Options& options) {
     options_.quota = options.quota;
     options_.topics = options.topics;
+    options_.announce_topic = options.announce_topic;
     options_.clock = std::move(clock);
     options_.durability = satchel::Durability::relaxed;
     open();
   }
 
   satchel::Storage& storage() override { return *store_; }
-  bool drops() const override { return true; }
 
   void crash() override {
     // A store that is destroyed releases its claim in an orderly way. A process that dies leaves the note of
@@ -46,6 +47,11 @@ class StoreBackend final : public Backend {
     return gone > 0;
   }
 
+  void number(const std::vector<satchel::RouteOptions>& routes) override {
+    routes_ = routes;
+    store_->sequence_routes(routes_);
+  }
+  void renew() override { store_->renew_identity(); }
   bool replay(const satchel::MessageId& id) override { return store_->replay(id); }
   bool discard(const satchel::MessageId& id) override { return store_->discard(id); }
 
@@ -66,10 +72,14 @@ class StoreBackend final : public Backend {
 
  private:
   std::string path() const { return directory_.path() + "/simulation.db"; }
-  void open() { store_ = satchel::store::Store::open(path(), options_); }
+  void open() {
+    store_ = satchel::store::Store::open(path(), options_);
+    store_->sequence_routes(routes_);
+  }
 
   const support::TempDir directory_{support::TempDir::Where::memory};
   satchel::Options options_;
+  std::vector<satchel::RouteOptions> routes_;
   std::shared_ptr<satchel::store::Store> store_;
 };
 

@@ -4,7 +4,6 @@
 #include <satchel/error.hpp>
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
 namespace simulation {
@@ -26,50 +25,33 @@ World::World(Kind kind, std::uint64_t seed) : random_{seed} {
   options_.stable_after = 5s;
   options_.claim_timeout = 20s;
   draw_policies();
-  backend_ = kind == Kind::memory ? memory_backend(*clock_, seed ^ 0x5EEDU) : store_backend(clock_, options_);
-  if (!backend_->drops()) {
+  if (kind == Kind::memory) {
+    backend_ = memory_backend(*clock_, seed ^ 0x5EEDU);
+    // It drops nothing, and numbers nothing.
     options_.quota = {};
+    options_.announce_topic.clear();
     coalesces_ = false;
+    for (Peer& peer : peers_) peer.route.sequence = false;
+  } else {
+    backend_ = store_backend(clock_, options_);
   }
   oracle_ = std::make_unique<Oracle>(*clock_, options_);
-  rides_ = one_in(2);
-  boot();
-}
-
-/// Half of all devices live without any.
-void World::draw_policies() {
-  peers_.emplace_back();
-  if (one_in(2)) return;
-  if (one_in(2)) {
-    peers_.front().route = {.name = "far", .topics = {"far/#"}};
-    peers_.push_back({nullptr, {.name = "near"}, false});
-  }
+  std::vector<satchel::RouteOptions> routes;
   for (Peer& peer : peers_) {
-    if (one_in(4)) peer.route.messages_per_second = 1.0 + static_cast<double>(chance(50));
-    if (one_in(6))
-      peer.route.budget = {.bytes = 500 + chance(3000), .period = satchel::DataBudget::Period::day};
-    if (one_in(3)) peer.route.drain = one_in(2) ? satchel::Drain::newest_first : satchel::Drain::interleaved;
-    if (one_in(4)) peer.route.window = 1 + chance(5);
+    peer.manners = std::make_unique<Manners>(peer.route);
+    if (clock_steps_) peer.manners->clock_steps();
+    routes.push_back(peer.route);
+    if (peer.route.sequence) oracle_->numbers(peer.route.name == "far", peers_.size() == 1);
   }
-  priorities_ = one_in(2);
-  delays_ = one_in(3);
-  coalesces_ = one_in(3);
-  options_.bulk_share = chance(5);
-  if (one_in(3)) options_.dead_key = satchel::DeadKey::block;
-  if (one_in(4)) options_.drain_jitter = std::chrono::milliseconds{chance(3000)};
-  if (one_in(3)) {
-    satchel::TopicRule rule{.filter = "topic2"};
-    rule.retry.max_attempts = static_cast<int>(1 + chance(4));
-    options_.topics.push_back(rule);
+  backend_->number(routes);
+  rides_ = one_in(2);
+  // A commit of the application records no more than that they were delivered.
+  if (!may_ride()) {
+    oracle_->on_recorded([this] {
+      for (Peer& peer : peers_) peer.manners->recorded();
+    });
   }
-  if (!one_in(4)) return;
-  options_.quota.messages = 3 + chance(30);
-  constexpr std::array<satchel::WhenFull, 4> kinds{satchel::WhenFull::reject, satchel::WhenFull::drop_oldest,
-                                                   satchel::WhenFull::drop_newest,
-                                                   satchel::WhenFull::drop_lowest};
-  options_.quota.when_full = kinds[chance(kinds.size())];
-  // What goes from the middle shortens no span.
-  options_.quota.exact = options_.quota.when_full == satchel::WhenFull::drop_lowest || one_in(2);
+  boot();
 }
 
 World::~World() { relay_.reset(); }
@@ -79,8 +61,12 @@ void World::open(Peer& peer) {
   if (peer.away) peer.sink->refuse(satchel::down("away"));
   peer.sink->answer([this, &peer](const Delivery& delivery) {
     oracle_->sent(delivery);
-    if (peers_.size() > 1 && (delivery.topic.rfind("far/", 0) == 0) != (peer.route.name == "far"))
-      throw Broken{"message " + std::to_string(delivery.id.row) + " took the wrong route"};
+    const Row row = delivery.id.row;
+    oracle_->demand(peers_.size() == 1 || is_far(delivery.topic) == (peer.route.name == "far"), row,
+                    "it took the wrong route");
+    const bool urgent = oracle_->fate(row).message.priority == satchel::Priority::urgent;
+    const std::string rude = peer.manners->sent(delivery, urgent, clock_->now(), clock_->wall());
+    oracle_->demand(rude.empty(), row, rude);
     return std::nullopt;
   });
 }
@@ -93,6 +79,7 @@ void World::boot() {
   }
   std::vector<satchel::relay::Relay::Way> ways;
   for (Peer& peer : peers_) {
+    peer.manners->began();
     open(peer);
     ways.push_back({*peer.sink, peer.route});
   }
@@ -177,19 +164,23 @@ void World::add_policies(satchel::Message& message) {
     if (message.expires_after) *message.expires_after += *message.not_before;
   }
   if (coalesces_ && !message.key.empty() && one_in(2)) message.coalesce = true;
-  if (one_in(20)) message.retry = satchel::RetryPolicy{.max_attempts = static_cast<int>(1 + chance(6))};
+  if (one_in(20)) {
+    message.retry = satchel::RetryPolicy{.max_attempts = static_cast<int>(1 + chance(6))};
+    if (one_in(2)) message.retry->max_age = std::chrono::milliseconds{chance(5000)};
+  }
 }
 
 /// What the storage drops to make room for it, or because it takes their place, is seen from outside.
 void World::enqueue(satchel::Message message, Nature nature) {
-  const bool may_drop = options_.quota.messages != 0 || message.coalesce;
+  const satchel::Quota& quota = options_.quota;
+  const bool may_drop = limits(quota) || message.coalesce;
   const std::set<Row> before = may_drop ? backend_->pending() : std::set<Row>{};
   satchel::MessageId id;
   try {
     id = backend_->storage().save(message);
   } catch (const satchel::QuotaExceeded&) {
     oracle_->say("refused for the quota");
-    if (options_.quota.messages == 0) throw Broken{"a message was refused without a quota"};
+    if (!limits(quota)) throw Broken{"a message was refused without a quota"};
     if (backend_->pending() != before) throw Broken{"a message was refused, and others are gone"};
     return;
   }
@@ -198,12 +189,28 @@ void World::enqueue(satchel::Message message, Nature nature) {
   const std::set<Row> after = backend_->pending();
   for (const Row row : before) {
     // Or they were delivered, and have ridden.
-    const bool may_ride = rides_ || options_.settle_linger > 0ms;
-    if (after.count(row) != 0 || (may_ride && oracle_->has_arrived(row))) continue;
+    // An announcement that was not sent yet is nobody's loss: what it says goes into the next one.
+    if (after.count(row) != 0 || !oracle_->knows(row) || (may_ride() && oracle_->has_arrived(row))) continue;
     oracle_->given_up(row, message);
   }
-  if (options_.quota.messages != 0 && after.size() > options_.quota.messages && after.size() > before.size())
-    throw Broken{"more messages wait than the quota allows"};
+  if (id.row != 0) check_quota(after);
+}
+
+/// What the application has enqueued is within the limits.
+void World::check_quota(const std::set<Row>& pending) {
+  const auto check = [&](std::uint64_t messages, std::uint64_t bytes,
+                         std::optional<satchel::Priority> priority) {
+    const auto [count, size] = oracle_->load(pending, priority);
+    if ((messages != 0 && count > messages) || (bytes != 0 && size > bytes))
+      throw Broken{"more waits than the quota allows: " + std::to_string(count) + " messages, " +
+                   std::to_string(size) + " bytes, of " + std::to_string(messages) + " and " +
+                   std::to_string(bytes)};
+  };
+  const satchel::Quota& quota = options_.quota;
+  check(quota.messages, quota.exact ? quota.bytes : 0, std::nullopt);
+  check(quota.urgent.messages, quota.urgent.bytes, satchel::Priority::urgent);
+  check(quota.normal.messages, quota.normal.bytes, satchel::Priority::normal);
+  check(quota.bulk.messages, quota.bulk.bytes, satchel::Priority::bulk);
 }
 
 std::string World::some_key() {
@@ -246,7 +253,7 @@ void World::answer(Peer& peer, const Delivery& delivery) {
     return reply(peer, delivery,
                  satchel::retry("not now", one_in(2) ? 0ms : std::chrono::milliseconds{chance(500)}));
   }
-  if (one_in(60) && !quiet_)
+  if (one_in(60) && !at_rest_)
     return reply(peer, delivery, satchel::down("server busy", std::chrono::milliseconds{chance(2000)}));
   oracle_->arrived(row);
   reply(peer, delivery, satchel::delivered());
@@ -261,8 +268,8 @@ void World::reply(Peer& peer, const Delivery& delivery, Receipt receipt) {
 void World::cut(Peer& peer) {
   if (!peer.sink->is_up()) return;
   lose_under_way(peer);
-  peer.sink->fall(one_in(10) && !quiet_ ? satchel::blocked("certificate expired")
-                                        : satchel::down("connection lost"));
+  peer.sink->fall(one_in(10) && !at_rest_ ? satchel::blocked("certificate expired")
+                                          : satchel::down("connection lost"));
 }
 
 void World::lose_under_way(const Peer& peer) {
@@ -303,7 +310,8 @@ void World::erase_one() {
   if (oracle_->fates().empty()) return;
   auto one = oracle_->fates().begin();
   std::advance(one, static_cast<std::ptrdiff_t>(chance(oracle_->fates().size())));
-  if (backend_->erase(one->first)) oracle_->erased(one->first);
+  // What the outbox says about others is not for others to delete.
+  if (!one->second.announcement && backend_->erase(one->first)) oracle_->erased(one->first);
 }
 
 void World::replay_one() {
@@ -339,7 +347,7 @@ void World::forbid() {
 }
 
 void World::disturb() {
-  switch (chance(7)) {
+  switch (chance(9)) {
     case 0:
       go_away(some_peer());
       return;
@@ -354,16 +362,33 @@ void World::disturb() {
       return;
     case 4:
       // In truth the other relay sends what it found, too; here it ends at once.
-      if (one_in(3) && backend_->usurp()) oracle_->claim_void(under_way() <= 1);
+      if (one_in(3) && backend_->usurp()) {
+        oracle_->claim_void(under_way() <= 1);
+        for (Peer& peer : peers_) peer.manners->began();
+      }
       return;
     case 5:
       relay_->pause(chance(peers_.size()), one_in(2));
+      return;
+    case 6:
+      if (one_in(3)) backend_->renew();
+      return;
+    case 7:
+      if (clock_steps_) step_clock();
       return;
     default:
       // A peer that says nothing for longer than the claim timeout.
       if (one_in(4)) clock_->advance(25s);
       return;
   }
+}
+
+/// Up to fifty years to either side.
+void World::step_clock() {
+  constexpr std::int64_t kFiftyYears = 1'576'800'000'000;
+  const auto step = static_cast<std::int64_t>(chance(2 * kFiftyYears)) - kFiftyYears;
+  clock_->set_wall(clock_->wall().time + std::chrono::milliseconds{one_in(2) ? step : step / 100'000},
+                   one_in(2));
 }
 
 void World::pass_time() {
@@ -387,7 +412,7 @@ void World::step() {
 
 /// Everything that was in the way goes away; what is left must come to its end.
 void World::come_to_rest() {
-  quiet_ = true;
+  at_rest_ = true;
   forbidden_.clear();
   backend_->trouble(0);
   backend_->occupy(false);

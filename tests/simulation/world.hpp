@@ -5,6 +5,7 @@
 #include <satchel/testing/scripted_sink.hpp>
 
 #include "backend.hpp"
+#include "manners.hpp"
 #include "oracle.hpp"
 #include "relay/relay.hpp"
 
@@ -56,9 +57,13 @@ class World {
     std::unique_ptr<Wire> sink{};
     satchel::RouteOptions route{};
     bool away = false;
+    std::unique_ptr<Manners> manners{};
   };
 
   void draw_policies();
+  void draw_route(satchel::RouteOptions& route);
+  void draw_quota();
+  void draw_clock();
   void boot();
   void open(Peer& peer);
   void act();
@@ -66,6 +71,7 @@ class World {
 
   void enqueue();
   void enqueue(satchel::Message message, Nature nature);
+  void check_quota(const std::set<Row>& pending);
   void add_policies(satchel::Message& message);
   void answer_some();
   void answer(Peer& peer, const satchel::Delivery& delivery);
@@ -73,10 +79,13 @@ class World {
   void cut(Peer& peer);
   void lose_under_way(const Peer& peer);
   std::size_t under_way() const;
+  /// Deliveries may be recorded by a save.
+  bool may_ride() const { return rides_ || options_.settle_linger > std::chrono::milliseconds{0}; }
   void crash();
   void erase_one();
   void replay_one();
   void discard_one();
+  void step_clock();
   void go_away(Peer& peer);
   void forbid();
   void disturb();
@@ -100,8 +109,9 @@ class World {
   bool priorities_ = false;
   bool delays_ = false;
   bool coalesces_ = false;
-  bool quiet_ = false;
-  bool rides_ = false;  ///< deliveries may be recorded by a save
+  bool at_rest_ = false;
+  bool clock_steps_ = false;
+  bool rides_ = false;  ///< also those that nothing would linger for
   std::uint64_t boots_ = 0;
 };
 

@@ -178,6 +178,25 @@ TEST_CASE("validate: the other options of the delivery policies") {
         }).find("announce_topic is the topic 'device/#'") == 0);
 }
 
+TEST_CASE("validate: a quota has room for an announcement, or there are none") {
+  const auto error_with = [](const Quota& quota, const char* topic) {
+    return error_of([&](Options& o) {
+      o.quota = quota;
+      o.announce_topic = topic;
+    });
+  };
+  CHECK(error_with({.messages = 1}, "") == "accepted");
+  CHECK(error_with({.messages = 1}, "drops") ==
+        "quota.messages is 1 with an announce_topic (at least 2: an announcement has to fit, too)");
+  CHECK(error_with({.messages = 2}, "drops") == "accepted");
+  CHECK(error_with({.bytes = 65'535}, "drops") ==
+        "quota.bytes is 65535 with an announce_topic (at least 65536: an announcement has to fit, too)");
+  CHECK(error_with({.bytes = 65'536}, "drops") == "accepted");
+  CHECK(error_with({.exact = true, .bulk = {.messages = 1}}, "drops").find("quota.bulk.messages is 1") == 0);
+  CHECK(error_with({.exact = true, .normal = {.bytes = 1}}, "drops").find("quota.normal.bytes is 1") == 0);
+  CHECK(error_with({.exact = true, .urgent = {.messages = 2, .bytes = 65'536}}, "drops") == "accepted");
+}
+
 TEST_CASE("validate: the defaults of a route are valid, and so are both ends of each range") {
   CHECK(error_of_route([](RouteOptions&) {}) == "accepted");
   const std::vector<std::function<void(RouteOptions&)>> good{
