@@ -53,6 +53,7 @@ class Witness final : public Observer {
     lines.push_back("failing: " + problem);
   }
   void healed() noexcept override { lines.push_back("healed"); }
+  void notice(const std::string& text) noexcept override { lines.push_back("notice: " + text); }
 
   std::size_t count(const std::string& start) const {
     return static_cast<std::size_t>(std::count_if(

@@ -2,6 +2,7 @@
 #include "relay/budget.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <chrono>
 #include <cstdint>
@@ -71,6 +72,13 @@ Device monthly() {
   Device device{kMonthly};
   device.options_of_note = kMonthly;
   return device;
+}
+
+/// A note with a sum that is right, as a satchel of another version may have written it.
+std::string summed(const std::string& body) {
+  std::uint32_t sum = 2'166'136'261U;
+  for (const char character : body) sum = (sum ^ static_cast<unsigned char>(character)) * 16'777'619U;
+  return fmt::format("{:08x} {}", sum, body);
 }
 
 }  // namespace
@@ -318,5 +326,65 @@ TEST_CASE("budget: a note that was damaged is not believed, and hurts nobody") {
     std::string noise(random() % 80, '\0');
     for (char& character : noise) character = static_cast<char>(random() % 256);
     CHECK_FALSE(Budget{kDaily}.restore(noise, device.boot, device.now));
+  }
+}
+
+TEST_CASE("budget: a note of other contents is not believed, whatever its sum says") {
+  const Device device = daily();
+  const auto believed = [&](const std::string& body) {
+    return Budget{kDaily}.restore(summed(body), "boot", device.now);
+  };
+  const std::vector<std::string> words{"1", "700", "0", "1", "20000", "0", "0", "0", "0", "boot"};
+  const auto body = [&](std::size_t at, const std::string& other) {
+    std::string text;
+    for (std::size_t i = 0; i < words.size(); ++i) text += (i == 0 ? "" : " ") + (i == at ? other : words[i]);
+    return text;
+  };
+  CHECK(believed(body(words.size(), "")));
+  CHECK_FALSE(believed(body(0, "2")));
+  for (std::size_t at = 1; at + 1 < words.size(); ++at) {
+    CAPTURE(at);
+    CHECK_FALSE(believed(body(at, "x")));
+    CHECK_FALSE(believed(body(at, "7x")));
+  }
+}
+
+TEST_CASE("budget: times of a note that cannot be are not taken for times of this boot") {
+  Device device = daily();
+  const milliseconds wall = device.wall.time.time_since_epoch() - 1min;
+  // A look in the future of this boot, and one before it.
+  for (const char* boot : {"99999999999999999", "-5"}) {
+    const std::string body = fmt::format("1 700 0 0 {} {} {} 0 0 boot",
+                                         std::chrono::floor<days>(wall).count(), wall.count(), boot);
+    REQUIRE(device.budget.restore(summed(body), device.boot, device.now));
+    CHECK(device.used() == 700);
+  }
+}
+
+TEST_CASE("budget: a note of a device that has never looked, and one of a clock that nobody trusts") {
+  Device device = daily();
+  device.wall.trusted = false;
+  Budget fresh{kDaily};
+  CHECK(fresh.restore(Budget{kDaily}.note(device.boot), device.boot, device.now));
+  CHECK(fresh.used(device.now, device.wall) == 0);
+  // Over two reboots nobody looks at the clock: what was known of the first boot is still known.
+  Device twice = daily();
+  twice.take(700);
+  for (int times = 0; times < 2; ++times) {
+    const std::string note = twice.budget.note(twice.boot);
+    twice.boot += "'";
+    REQUIRE(twice.budget.restore(note, twice.boot, BootTime{10s}));
+  }
+  twice.now = BootTime{10s};
+  CHECK(twice.used() == 700);
+}
+
+TEST_CASE("budget: a clock beyond every calendar counts as none, even when it is trusted") {
+  for (const int year : {0, 10'000}) {
+    Device device = daily();
+    device.wall.time = std::chrono::sys_days{std::chrono::year{year} / 6 / 1};
+    device.exhaust();
+    CHECK(device.wait() == days{1});
+    CHECK(device.used() == 0);
   }
 }

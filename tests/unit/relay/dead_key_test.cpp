@@ -101,3 +101,22 @@ TEST_CASE("dead keys: by default the key goes on") {
   CHECK(bench.storage->pending() == 0);
   CHECK(bench.medium->dead.size() == 1);
 }
+
+TEST_CASE("dead keys: when there are too many it is told, and the other keys go on") {
+  Bench bench{blocking()};
+  bench.sink->answer(always(reject("no")));
+  for (std::size_t i = 0; i <= DeadKeys::kMost; ++i) {
+    MemoryMedium::Dead dead;
+    dead.row.message.key = "d" + std::to_string(i);
+    bench.medium->dead.emplace(-1 - static_cast<std::int64_t>(i), dead);
+  }
+  bench.put("k");
+  bench.run_for(1s);
+  // Once when they are read, and once when one more dies.
+  CHECK(bench.witness.count("notice: more than 100000 keys") == 2);
+  bench.sink->answer(always(delivered()));
+  const std::int64_t behind = bench.put("k");
+  bench.sink->take_sent();
+  bench.run_for(1s);
+  CHECK(bench.sent() == Rows{behind});
+}

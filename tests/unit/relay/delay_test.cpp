@@ -84,3 +84,24 @@ TEST_CASE("delay: a route that is down gets what became due when it is up, and t
   bench.run_for(std::chrono::hours{1});
   CHECK(bench.storage->pending() == 0);
 }
+
+TEST_CASE("delay: what becomes due for no route stays, and nothing is released while a relay drains") {
+  RoutesBench bench{{route_of("one", {"t"})}};
+  put(*bench.storage, 1'000ms, "", "elsewhere");
+  bench.run_for(2s);
+  CHECK(bench.sent(0).empty());
+  CHECK(bench.storage->pending() == 1);
+  bench.sinks[0]->answer({});
+  bench.put("t");
+  put(*bench.storage, 1'000ms);
+  bench.run();
+  REQUIRE(bench.under_way(0).size() == 1);
+  bench.relay->drain();
+  bench.clock.advance(2s);
+  bench.run();
+  CHECK(bench.under_way(0).size() == 1);
+  CHECK(bench.sinks[0]->reply_all(delivered()) == 1);
+  bench.run();
+  CHECK(bench.relay->drained());
+  CHECK(bench.storage->pending() == 2);
+}

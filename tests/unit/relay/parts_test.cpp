@@ -3,6 +3,8 @@
 #include "relay/inbox.hpp"
 #include "relay/isolation.hpp"
 #include "relay/lanes.hpp"
+#include "relay/limits.hpp"
+#include "relay/meter.hpp"
 #include "relay/route.hpp"
 #include "relay/topics.hpp"
 
@@ -141,4 +143,31 @@ TEST_CASE("route: one that is wanted already goes on as it is") {
   route.want(BootTime{3s});
   CHECK(route.up());
   CHECK(route.session() == 1);
+}
+
+TEST_CASE("limits: quiet hours alone are a limit, and the latest of several says when to ask again") {
+  RouteOptions quiet;
+  quiet.quiet = {{.from = 0h, .to = 1h}};
+  CHECK(Limits{quiet}.any());
+  CHECK_FALSE(Limits{RouteOptions{}}.any());
+  RouteOptions both = quiet;
+  both.budget.bytes = 100;
+  both.messages_per_second = 0.0001;
+  Limits limits{both};
+  const BootTime now{1s};
+  const WallReading wall{WallTime{std::chrono::sys_days{std::chrono::year{2026} / 1 / 15}}, true};
+  limits.take(100, now, wall);
+  // The rate lasts for hours, the quiet hours for one.
+  const auto next = limits.next(1, false, now, wall);
+  REQUIRE(next.has_value());
+  CHECK(*next > now + 2h);
+}
+
+TEST_CASE("meter: what is older than ten seconds does not count, and what is yet to come neither") {
+  Meter meter;
+  meter.add(BootTime{100s}, 50);
+  CHECK(meter.per_second(BootTime{105s}).messages > 0);
+  CHECK(meter.per_second(BootTime{110s}).messages == 0);
+  // A snapshot that is a moment older than the last message.
+  CHECK(meter.per_second(BootTime{99s}).bytes == 0);
 }

@@ -210,3 +210,30 @@ TEST_CASE("routes: one that is paused from the start never touches its sink") {
   bench.run_for(1s);
   CHECK(bench.storage->pending() == 0);
 }
+
+TEST_CASE("routes: a window of bytes is a route's own, and a route that is not there cannot be paused") {
+  RouteOptions narrow = route_of("narrow");
+  narrow.window_bytes = 10;
+  RoutesBench bench{{narrow}};
+  bench.sinks[0]->answer({});
+  for (int i = 0; i < 20; ++i) bench.put("t");
+  bench.relay->pause(1, true);
+  bench.run();
+  // Two bytes each: topic and payload.
+  CHECK(bench.under_way(0).size() == 5);
+  CHECK_FALSE(bench.status(0).paused);
+}
+
+TEST_CASE("routes: a suspect that no route takes any more waits, and the others go on") {
+  RoutesBench bench{{route_of("old", {"t"}), route_of("new", {"u"})}};
+  for (const auto& sink : bench.sinks) sink->answer({});
+  bench.put("t");
+  bench.run();
+  REQUIRE(bench.under_way(0).size() == 1);
+  bench.routes.erase(bench.routes.begin());
+  bench.crash();
+  const std::int64_t other = bench.put("u");
+  bench.run_for(5s);
+  CHECK(bench.sent(0) == Rows{other});
+  CHECK(bench.storage->pending() == 1);
+}
