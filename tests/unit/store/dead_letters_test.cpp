@@ -30,6 +30,9 @@ TEST_CASE("dead letters: one keeps the whole message with its history") {
   whole.content_type = "text/plain";
   whole.headers = {{"h", "v"}};
   whole.expires_after = milliseconds{1000};
+  whole.not_before = milliseconds{200};
+  whole.retry.emplace();
+  whole.retry->max_attempts = 5;
   const MessageId id = store->save(whole);
   REQUIRE(store->acquire());
   Settlement failed;
@@ -47,6 +50,8 @@ TEST_CASE("dead letters: one keeps the whole message with its history") {
   CHECK(letter.message.content_type == whole.content_type);
   CHECK(letter.message.headers == whole.headers);
   CHECK(letter.message.expires_after == whole.expires_after);
+  CHECK(letter.message.not_before == whole.not_before);
+  CHECK(letter.message.retry == whole.retry);
   CHECK(letter.reason == DeadReason::attempts);
   CHECK(letter.attempts == 5);
   CHECK(letter.first_error == "first");

@@ -316,3 +316,128 @@ TEST_CASE("drops: what a dropped announcement said is announced again, however o
     CHECK(known.at(static_cast<std::size_t>(row)));
   }
 }
+
+TEST_CASE("drops: only what lies in the range of an identity is announced under it") {
+  File file;
+  file.options.announce_topic = "drops";
+  const auto store = file.open();
+  store->save(on("t", "a"));
+  store->save(on("t", "b"));
+  const satchel::Identity fresh = store->renew_identity();
+  store->save(on("t", "c"));
+  store->save(message());
+  store->save(on("u", "d"));
+  const auto writing = store->begin();
+  writing->enqueue(on("t", "a"));
+  writing->enqueue(on("t", "c"));
+  writing->enqueue(on("u", "d"));
+  writing->commit();
+  const auto all = announced(*store);
+  REQUIRE(all.size() == 2);
+  REQUIRE(all[0].dropped.size() == 1);
+  CHECK(all[0].dropped[0].rows == std::vector<satchel::AuditRange>{{1, 1}});
+  CHECK(all[1].identity == fresh);
+  REQUIRE(all[1].dropped.size() == 2);
+  CHECK(all[1].dropped[0].rows == std::vector<satchel::AuditRange>{{3, 3}});
+  CHECK(all[1].dropped[1].rows == std::vector<satchel::AuditRange>{{5, 5}});
+  // Nothing of the old identity goes any more.
+  store->save(on("u", "d"));
+  CHECK(announced(*store).size() == 3);
+}
+
+TEST_CASE("drops: a run of ids of which some come back with a savepoint is announced without them") {
+  File file;
+  file.options.announce_topic = "drops";
+  const auto store = file.open();
+  for (const char* key : {"a", "b", "c", "d"}) store->save(on("t", key));
+  const auto writing = store->begin();
+  const auto undone = [&](const char* key) {
+    writing->database().exec("SAVEPOINT mine");
+    writing->enqueue(on("t", key));
+    writing->database().exec("ROLLBACK TO mine; RELEASE mine");
+  };
+  writing->enqueue(on("t", "a"));
+  undone("b");
+  writing->enqueue(on("t", "c"));
+  undone("d");
+  writing->commit();
+  const auto all = announced(*store);
+  REQUIRE(all.size() == 1);
+  REQUIRE(all[0].dropped.size() == 1);
+  CHECK(all[0].dropped[0].rows == std::vector<satchel::AuditRange>{{1, 1}, {3, 3}});
+}
+
+TEST_CASE("drops: what plain SQL has put under the topic of announcements is dropped like any other") {
+  File file;
+  file.options.announce_topic = "drops";
+  file.options.quota = {.messages = 4, .when_full = satchel::WhenFull::drop_oldest};
+  const auto store = file.open();
+  Foreign{file.path}.exec("INSERT INTO satchel_message(topic, payload) VALUES ('drops', 'no announcement')");
+  for (int i = 0; i < 3; ++i) store->save(message());
+  store->save(message());
+  CHECK(drops(*store).front() == "quota drops 1/0");
+  const auto all = announced(*store);
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].dropped[0].topic == "drops");
+}
+
+TEST_CASE("drops: a topic too long for an announcement counts among the others there") {
+  File file;
+  file.options.announce_topic = "drops";
+  const auto store = file.open();
+  const std::string topic(300, 't');
+  store->save(on(topic));
+  store->save(on(topic));
+  CHECK(drops(*store) == Texts{"coalesced " + topic + " 1/0"});
+  const auto all = announced(*store);
+  REQUIRE(all.size() == 1);
+  REQUIRE(all[0].dropped.size() == 1);
+  CHECK(all[0].dropped[0].topic.empty());
+  CHECK(all[0].dropped[0].rows == std::vector<satchel::AuditRange>{{1, 1}});
+}
+
+TEST_CASE("drops: the observer is told of a thousand topics by name, and of the others together") {
+  File file;
+  const auto store = file.open();
+  const auto enqueue_all = [&] {
+    const auto writing = store->begin();
+    for (int i = 0; i < 1003; ++i) writing->enqueue(on("t/" + std::to_string(i), "k" + std::to_string(i)));
+    // Known by name already.
+    writing->enqueue(on("t/0", "k0"));
+    writing->commit();
+  };
+  enqueue_all();
+  enqueue_all();
+  CHECK(file.notes->any_with("dropped coalesced t/999 1"));
+  CHECK(file.notes->any_with("dropped coalesced  3"));
+  CHECK(file.notes->any_with("dropped coalesced t/0 2"));
+}
+
+TEST_CASE("drops: a discarded dead letter is announced within the quota, or not discarded") {
+  for (const std::uint64_t most : {3U, 2U}) {
+    CAPTURE(most);
+    File file;
+    file.options.announce_topic = "drops";
+    file.options.quota.exact = true;
+    file.options.quota.messages = most;
+    const auto store = file.open();
+    REQUIRE(store->acquire());
+    store->save(message());
+    satchel::Settlement death;
+    death.deaths.push_back({1, satchel::DeadReason::rejected, 1, "no"});
+    REQUIRE(store->settle(death));
+    for (int i = 0; i < 2; ++i) store->save(message());
+    const MessageId id = store->dead_letters(1, 0).front().id;
+    if (most == 2) {
+      CHECK_THROWS_AS(store->discard(id), satchel::QuotaExceeded);
+      CHECK(store->counts().dead == 1);
+      CHECK(announced(*store).empty());
+      continue;
+    }
+    CHECK(store->discard(id));
+    CHECK(store->counts().dead == 0);
+    const auto all = announced(*store);
+    REQUIRE(all.size() == 1);
+    CHECK(all[0].dropped[0].reason == DropReason::discarded);
+  }
+}

@@ -229,3 +229,28 @@ TEST_CASE("coalesce: one enqueue replaces a thousand messages at most, the next 
   store->save(last_value("c"));
   CHECK(pending(*store) == Rows{2503});
 }
+
+TEST_CASE("coalesce: a new value that has no room is given up by choice, and the old one stays") {
+  File file;
+  file.options.quota.exact = true;
+  file.options.quota.bytes = 100;
+  file.options.quota.when_full = satchel::WhenFull::drop_newest;
+  const auto store = file.open();
+  store->save(last_value("1"));
+  CHECK(store->save(last_value(std::string(200, 'x'))).row == 0);
+  CHECK(pending(*store) == Rows{1});
+  CHECK(drops(*store) == Texts{"quota test/topic 1/0"});
+  CHECK(store->save(last_value("2")).row == 2);
+  CHECK(drops(*store) == Texts{"quota test/topic 1/0", "coalesced test/topic 1/0"});
+}
+
+TEST_CASE("enqueue: a delay of nothing makes nobody look for it") {
+  const File file;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  Message now = message();
+  now.not_before = 0ms;
+  store->save(now);
+  CHECK_FALSE(store->look().next.has_value());
+  CHECK(pending(*store) == Rows{1});
+}

@@ -120,3 +120,15 @@ TEST_CASE("expiry: the announcement of what has expired keeps the file within it
             .text("SELECT payload FROM satchel_message WHERE topic = 'drops'")
             .find(R"("reason":"expired","topic":"test/topic","rows":[[1,3]])") != std::string::npos);
 }
+
+TEST_CASE("expiry: what plain SQL has written without a time of birth does not make room") {
+  File file;
+  file.options.quota.messages = 2;
+  const auto store = file.open();
+  Foreign{file.path}.exec("INSERT INTO satchel_message(topic, payload, ttl) VALUES ('a', 'x', 1)");
+  store->save(for_a_minute());
+  file.clock->advance(1h);
+  // The second has expired, and the span of the ids is as long as before.
+  CHECK_THROWS_AS(store->save(message()), QuotaExceeded);
+  CHECK(pending(*store).front() == 1);
+}

@@ -191,6 +191,8 @@ TEST_CASE("inspect: what a relay tells of itself is read back, whole or not at a
   CHECK(read.sinks[0].problem == "not authorized");
   CHECK(read.sinks[0].since == 1234);
   CHECK(read.sinks[1].state == SinkState::up);
+  // A later satchel may tell more.
+  CHECK(satchel::store::decode_health("weather\tfine\n" + encode(health)).sinks.size() == 2);
 
   const support::TempDir directory;
   const RelayFile file{directory.path() + "/device.db-relay"};
@@ -257,4 +259,121 @@ TEST_CASE("inspect: what a status reads of the file does not grow with the backl
   const std::uint64_t large = steps();
   CHECK(small > 300'000);
   CHECK(large < small + 1000);
+}
+
+TEST_CASE("inspect: a backup does not go over a file that came into being meanwhile") {
+  const support::TempDir directory;
+  const std::string path = directory.path() + "/device.db";
+  const auto store = Store::open(path, {});
+  store->save(about("plant/x"));
+  Inspector inspector{path};
+  const std::string copy = directory.path() + "/copy.db";
+  CHECK_THROWS_AS(
+      inspector.backup(copy, [&](std::uint64_t, std::uint64_t) { std::ofstream{copy} << "mine"; }),
+      satchel::StorageError);
+  CHECK(bytes_of(copy) == "mine");
+  CHECK_FALSE(std::filesystem::exists(copy + ".part"));
+  std::filesystem::remove(copy);
+  inspector.backup(copy);
+  CHECK(Inspector{copy}.report().pending == 1);
+}
+
+TEST_CASE("inspect: a message is shown with all that its application has said about it") {
+  const support::TempDir directory;
+  const std::string path = directory.path() + "/device.db";
+  const auto store = Store::open(path, {});
+  Message rich = about("plant/x", "k");
+  rich.content_type = "text/plain";
+  rich.headers = {{"h", "v"}};
+  rich.expires_after = std::chrono::hours{1};
+  rich.not_before = std::chrono::minutes{1};
+  rich.retry.emplace();
+  rich.retry->max_attempts = 9;
+  store->save(rich);
+  // Of plain SQL: its birth is unknown, and its headers are none.
+  Foreign{path}.exec("INSERT INTO satchel_message(topic, payload, headers) VALUES ('a', 'x', 'no')");
+  Inspector first{path};
+  Inspector inspector{std::move(first)};
+  const auto shown = inspector.message(1);
+  REQUIRE(shown);
+  CHECK(shown->message.headers == rich.headers);
+  CHECK(shown->message.content_type == "text/plain");
+  CHECK(shown->message.expires_after == rich.expires_after);
+  CHECK(shown->message.not_before == rich.not_before);
+  CHECK(shown->message.retry == rich.retry);
+  CHECK(shown->delayed);
+  CHECK(shown->age.has_value());
+  const auto strange = inspector.message(2);
+  REQUIRE(strange);
+  CHECK_FALSE(strange->age.has_value());
+  CHECK_FALSE(strange->damage.empty());
+  MessageQuery query;
+  query.failed = true;
+  query.key = "k";
+  CHECK(inspector.messages(query).empty());
+  REQUIRE(store->acquire());
+  satchel::Settlement settlement;
+  settlement.failures = {
+      {.row = 1, .attempts = 1, .due = satchel::system_clock()->now() + std::chrono::hours{1}, .error = "no"},
+      {.row = 2, .attempts = 1, .due = satchel::system_clock()->now(), .error = "no"}};
+  REQUIRE(store->settle(settlement));
+  REQUIRE(inspector.messages(query).size() == 1);
+  CHECK(inspector.messages(query).front().next_attempt.has_value());
+  CHECK_FALSE(inspector.message(2)->next_attempt.has_value());
+  // The one after it is another one.
+  satchel::Settlement death;
+  death.deaths = {{.row = 2, .attempts = 1, .error = "no"}};
+  REQUIRE(store->settle(death));
+  CHECK_FALSE(inspector.dead_letter(1));
+  inspector = Inspector{path};
+  CHECK(inspector.dead_letter(2));
+}
+
+TEST_CASE("inspect: a relay file that was made anew is looked at instead of the old one") {
+  const support::TempDir directory;
+  const std::string path = directory.path() + "/device.db";
+  auto store = Store::open(path, {});
+  Inspector inspector{path};
+  CHECK_FALSE(inspector.report().relay.alive);
+  store.reset();
+  std::filesystem::remove(path + "-relay");
+  store = Store::open(path, {});
+  REQUIRE(store->acquire());
+  CHECK(inspector.report().relay.alive);
+  std::filesystem::remove(path + "-relay");
+  CHECK_FALSE(inspector.report().relay.alive);
+}
+
+TEST_CASE("inspect: a file that is no database, and one of a newer satchel, are refused") {
+  const support::TempDir directory;
+  const std::string other = directory.path() + "/other.db";
+  std::ofstream{other} << std::string(5000, 'q');
+  CHECK_THROWS_AS(Inspector{other}, OpenError);
+  const std::string path = directory.path() + "/device.db";
+  Store::open(path, {});
+  Foreign{path}.exec("UPDATE satchel_state SET value = 999 WHERE name IN ('schema', 'schema_compatible')");
+  CHECK_THROWS_AS(Inspector{path}, satchel::SchemaTooNew);
+}
+
+TEST_CASE("figures: what is left of a quota is told for what it limits") {
+  for (const bool exact : {false, true}) {
+    CAPTURE(exact);
+    File file;
+    file.options.quota = {.messages = 3, .when_full = satchel::WhenFull::drop_oldest, .exact = exact};
+    const auto store = file.open();
+    for (int i = 0; i < 4; ++i) store->save(about("plant/x"));
+    Connection reader{file.path, file.options, Role::reader};
+    const Figures figures = measure(reader, file.path, file.options.quota, *file.clock);
+    CHECK(figures.dropped.quota == 1);
+    CHECK(figures.quota_left.messages == 0);
+    CHECK_FALSE(figures.quota_left.bytes.has_value());
+    satchel::Quota bytes;
+    bytes.bytes = 1U << 30U;
+    bytes.exact = exact;
+    const auto left = quota_left(bytes, reader, figures.counts);
+    CHECK_FALSE(left.messages.has_value());
+    REQUIRE(left.bytes.has_value());
+    CHECK(*left.bytes < bytes.bytes);
+    CHECK_FALSE(quota_left({}, reader, figures.counts).bytes.has_value());
+  }
 }

@@ -395,3 +395,28 @@ TEST_CASE("open: many processes that open a new file at once all succeed") {
   CHECK(store->counts().pending == 8);
   CHECK(Foreign{file.path}.number("SELECT count(*) FROM satchel_identity") == 1);
 }
+
+TEST_CASE("open: exact counts are made anew where one of their triggers is gone") {
+  File file;
+  file.options.quota.exact = true;
+  file.options.quota.messages = 100;
+  file.open()->save(message());
+  Foreign{file.path}.exec("DROP TRIGGER satchel_quota_insert");
+  Foreign{file.path}.exec("INSERT INTO satchel_message(topic, payload) VALUES ('a', 'x')");
+  CHECK(Foreign{file.path}.number("SELECT sum(messages) FROM satchel_quota") == 1);
+  file.open();
+  CHECK(Foreign{file.path}.number("SELECT sum(messages) FROM satchel_quota") == 2);
+}
+
+TEST_CASE("open: a visitor after a reboot leaves exact counts as they are") {
+  File file;
+  file.options.quota.exact = true;
+  file.open()->save(message());
+  file.clock->reboot("another");
+  file.options.visiting = true;
+  for (const bool exact : {false, true}) {
+    file.options.quota.exact = exact;
+    file.open()->save(message());
+  }
+  CHECK(Foreign{file.path}.number("SELECT sum(messages) FROM satchel_quota") == 3);
+}

@@ -346,3 +346,23 @@ TEST_CASE("relay side: another process that writes puts settling off, then is to
   foreign.exec("COMMIT");
   CHECK(store->settle(delivered({1})));
 }
+
+TEST_CASE("relay side: who was sent alone is noted anew, and a suspect that is gone is none") {
+  const File file;
+  const auto store = file.open();
+  for (int i = 0; i < 3; ++i) store->save(message());
+  REQUIRE(store->acquire());
+  store->before_send({{1, 2}, 2});
+  store->before_send({{1, 2}, 2, 2});
+  const auto record = satchel::store::RelayFile{file.path + "-relay"}.read();
+  REQUIRE(record);
+  CHECK(record->alone == 2);
+  const File crashed;
+  copy_as_crashed(file.path, crashed.path);
+  Foreign{crashed.path}.exec("DELETE FROM satchel_message WHERE id = 1");
+  const auto next = crashed.open();
+  const auto recovery = next->acquire();
+  REQUIRE(recovery);
+  CHECK(recovery->suspects == std::vector<std::int64_t>{2});
+  CHECK(recovery->alone == 2);
+}

@@ -218,3 +218,20 @@ TEST_CASE("riders: an acknowledgement that rides writes next to nothing") {
   const std::uint64_t alone = written(false);
   CHECK(written(true) <= alone + std::uint64_t{300} * kMessages);
 }
+
+TEST_CASE("riders: what is on its way, or recorded and not yet told, is not offered again") {
+  Riders riders;
+  const satchel::BootTime now{1h};
+  riders.offer(1, rows_up_to(16), now);
+  const auto group = riders.take(now);
+  REQUIRE(group);
+  CHECK(group->rows == rows_up_to(16));
+  riders.offer(1, rows_up_to(17), now);
+  riders.arrived(16);
+  CHECK(riders.take(now + 1s)->rows == Rows{17});
+  riders.thrown_off(false);
+  riders.offer(1, rows_up_to(18), now);
+  CHECK(riders.take(now + 1s)->rows == Rows{17, 18});
+  riders.thrown_off(false);
+  CHECK(riders.ended().recorded == rows_up_to(16));
+}

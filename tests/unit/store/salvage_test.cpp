@@ -287,3 +287,19 @@ TEST_CASE("salvage: a damaged file of a newer satchel is for that one to salvage
   CHECK_THROWS_AS(file.open(), satchel::SchemaTooNew);
   CHECK(bytes_of(file.path) == before);
 }
+
+TEST_CASE("salvage: a visitor finds the damage as well, and the identity is the owner's") {
+  Filled file;
+  file.damage_a_leaf();
+  file.options.check_at_open = true;
+  file.options.visiting = true;
+  {
+    const auto visitor = file.open();
+    REQUIRE(visitor->salvaged().has_value());
+    CHECK(waiting(*visitor) > 180);
+  }
+  file.options.visiting = false;
+  const auto store = file.open();
+  CHECK_FALSE(store->salvaged().has_value());
+  CHECK(store->claim({}).messages.front().id.identity == file.identity);
+}

@@ -4,6 +4,7 @@
 #include "support/fault_vfs.hpp"
 
 #include <satchel/error.hpp>
+#include <satchel/inspect.hpp>
 
 #include <doctest/doctest.h>
 #include <sqlite3.h>
@@ -172,4 +173,29 @@ TEST_CASE("schema: a damaged file of version 1 is salvaged with its rows") {
   Foreign foreign{file.path};
   CHECK(columns(foreign, "satchel_message") == 2);
   CHECK(store::schema_damage(foreign.database).empty());
+}
+
+TEST_CASE("schema: a look at a file of version 1 needs nothing of what came later") {
+  const File file;
+  make_version_1(file.path);
+  {
+    Foreign old{file.path};
+    old.exec(kOldInsert);
+    old.exec(
+        "INSERT INTO satchel_dead(id, identity, topic, payload, reason, attempts) VALUES (7, zeroblob(16), "
+        "'d', 'dead', 1, 3)");
+  }
+  satchel::Inspector inspector{file.path};
+  const satchel::FileReport report = inspector.report();
+  CHECK(report.schema == 1);
+  CHECK(report.pending == 1);
+  CHECK(report.dead == 1);
+  CHECK(report.urgent + report.bulk + report.delayed == 0);
+  CHECK(report.dropped.empty());
+  REQUIRE(inspector.messages().size() == 1);
+  CHECK(inspector.messages().front().message.payload == "payload");
+  REQUIRE(inspector.dead_letter(7));
+  CHECK(inspector.dead_letter(7)->message.payload == "dead");
+  Foreign foreign{file.path};
+  CHECK(columns(foreign, "satchel_message") == 0);
 }

@@ -297,3 +297,21 @@ TEST_CASE("writing: a child forked without exec is refused everything and harms 
   writing->commit();
   CHECK(store->counts().pending == 2);
 }
+
+TEST_CASE("writing: statements are kept for the next time only when they change rows and stand alone") {
+  const File file;
+  const auto store = file.open();
+  const auto writing = store->begin();
+  writing->execute("CREATE TABLE reading(id INTEGER PRIMARY KEY, celsius REAL)", {});
+  const std::string insert = "INSERT INTO reading(celsius) VALUES (1)";
+  for (int i = 0; i < 3; ++i) {
+    CHECK(writing->execute(insert, {}) == 1);
+    // What stands behind the first statement is not run, today as little as the next time.
+    CHECK(writing->execute("UPDATE reading SET celsius = 2; DELETE FROM reading", {}) == i + 1);
+    CHECK(writing->execute("INSERT INTO reading(celsius) VALUES (3) --" + std::string(20'000, '-'), {}) == 1);
+    writing->execute("DELETE FROM reading WHERE celsius = 3", {});
+  }
+  CHECK_THROWS_AS(writing->execute("delete", {}), SQLite::Exception);
+  CHECK_THROWS_AS(writing->execute("-- nothing", {}), SQLite::Exception);
+  CHECK(writing->database().execAndGet("SELECT count(*) FROM reading").getInt() == 3);
+}
