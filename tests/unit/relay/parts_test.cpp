@@ -150,6 +150,9 @@ TEST_CASE("limits: quiet hours alone are a limit, and the latest of several says
   quiet.quiet = {{.from = 0h, .to = 1h}};
   CHECK(Limits{quiet}.any());
   CHECK_FALSE(Limits{RouteOptions{}}.any());
+  RouteOptions bytes;
+  bytes.bytes_per_second = 1;
+  CHECK(Limits{bytes}.any());
   RouteOptions both = quiet;
   both.budget.bytes = 100;
   both.messages_per_second = 0.0001;

@@ -414,7 +414,7 @@ TEST_CASE("drops: the observer is told of a thousand topics by name, and of the 
 }
 
 TEST_CASE("drops: a discarded dead letter is announced within the quota, or not discarded") {
-  for (const std::uint64_t most : {3U, 2U}) {
+  for (const std::uint64_t most : {3U, 2U, 0U}) {
     CAPTURE(most);
     File file;
     file.options.announce_topic = "drops";
@@ -440,4 +440,21 @@ TEST_CASE("drops: a discarded dead letter is announced within the quota, or not 
     REQUIRE(all.size() == 1);
     CHECK(all[0].dropped[0].reason == DropReason::discarded);
   }
+}
+
+TEST_CASE("drops: a topic that an announcement names already is named on, however many others there are") {
+  File file;
+  file.options.announce_topic = "drops";
+  const auto store = file.open();
+  const auto of = [](int number) { return on("t/" + std::to_string(number), "k" + std::to_string(number)); };
+  for (int number = 0; number < 25; ++number) store->save(of(number));
+  const auto writing = store->begin();
+  for (int number = 0; number < 25; ++number) writing->enqueue(of(number));
+  writing->enqueue(of(0));
+  writing->commit();
+  const auto all = announced(*store);
+  REQUIRE(all.size() == 1);
+  REQUIRE(all[0].dropped.size() == 21);
+  CHECK(all[0].dropped[1].topic == "t/0");
+  CHECK(all[0].dropped[1].rows == std::vector<satchel::AuditRange>{{1, 1}, {26, 26}});
 }

@@ -254,3 +254,50 @@ TEST_CASE("enqueue: a delay of nothing makes nobody look for it") {
   CHECK_FALSE(store->look().next.has_value());
   CHECK(pending(*store) == Rows{1});
 }
+
+TEST_CASE("enqueue: a retry policy alone is kept, and several delays in one transaction as well") {
+  const File file;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  Message stubborn = message();
+  stubborn.retry.emplace();
+  stubborn.retry->max_attempts = 9;
+  Message later = message();
+  later.not_before = 10s;
+  const auto writing = store->begin();
+  writing->enqueue(stubborn);
+  for (int i = 0; i < 2; ++i) writing->enqueue(later);
+  writing->commit();
+  CHECK(store->claim({}).messages.front().retry == stubborn.retry);
+  CHECK(store->look().next == file.clock->now() + 10s);
+}
+
+TEST_CASE("enqueue: one limit alone is a limit") {
+  using satchel::Quota;
+  Quota share_of_bulk;
+  share_of_bulk.exact = true;
+  share_of_bulk.bulk.bytes = 10;
+  Quota share_of_normal;
+  share_of_normal.exact = true;
+  share_of_normal.normal.messages = 1;
+  Quota free;
+  free.keep_free = 1ULL << 60U;
+  for (const Quota& quota : {share_of_bulk, share_of_normal, free}) {
+    File file;
+    file.options.quota = quota;
+    const auto store = file.open();
+    Message bulk = message("too many bytes");
+    bulk.priority = Priority::bulk;
+    const auto fill = [&] {
+      store->save(bulk);
+      for (int i = 0; i < 2; ++i) store->save(message());
+    };
+    CHECK_THROWS_AS(fill(), satchel::QuotaExceeded);
+  }
+  // A delayed message takes more pages of the file than another one.
+  File file;
+  file.options.quota.bytes = 1U << 20U;
+  Message later = message();
+  later.not_before = 10s;
+  CHECK(file.open()->save(later).row == 1);
+}

@@ -7,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
+
 using namespace store_test;
 using support::FaultVfs;
 using support::FileKind;
@@ -283,4 +285,32 @@ TEST_CASE("faults: a claim that fails at any of its reads leaves no transaction 
     CHECK(store->claim({}).messages.front().id.row == 2);
   }
   CHECK(failed > 5);
+}
+
+TEST_CASE("faults: a reader that keeps a checkpoint from its end puts the next one off, and does no harm") {
+  File file;
+  file.options.checkpoint_bytes = 64U << 10U;
+  file.options.max_wal_bytes = 256U << 10U;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  store->save(message());
+  const auto log = [&] { return std::filesystem::file_size(file.path + "-wal"); };
+  Foreign reader{file.path};
+  reader.exec("BEGIN");
+  CHECK(reader.number("SELECT count(*) FROM satchel_message") == 1);
+  for (int i = 0; i < 40; ++i) {
+    store->save(message(std::string(4000, 'x')));
+    store->maintain();
+  }
+  // It grows behind the reader, who sees what he saw.
+  CHECK(log() > 64U << 10U);
+  CHECK(reader.number("SELECT count(*) FROM satchel_message") == 1);
+  reader.exec("COMMIT");
+  std::uintmax_t most = log();
+  for (int i = 0; i < 200; ++i) {
+    store->save(message(std::string(4000, 'x')));
+    store->maintain();
+  }
+  CHECK(log() < most + (256U << 10U));
+  CHECK(store->counts().pending == 241);
 }

@@ -320,11 +320,15 @@ TEST_CASE("inspect: a message is shown with all that its application has said ab
   REQUIRE(inspector.messages(query).size() == 1);
   CHECK(inspector.messages(query).front().next_attempt.has_value());
   CHECK_FALSE(inspector.message(2)->next_attempt.has_value());
+  // The times of an earlier boot say nothing.
+  Foreign{path}.exec("UPDATE satchel_attempt SET boot = boot + 1");
+  CHECK_FALSE(inspector.messages(query).front().next_attempt.has_value());
   // The one after it is another one.
   satchel::Settlement death;
   death.deaths = {{.row = 2, .attempts = 1, .error = "no"}};
   REQUIRE(store->settle(death));
   CHECK_FALSE(inspector.dead_letter(1));
+  CHECK_FALSE(inspector.dead_letter(3));
   inspector = Inspector{path};
   CHECK(inspector.dead_letter(2));
 }
@@ -375,5 +379,9 @@ TEST_CASE("figures: what is left of a quota is told for what it limits") {
     REQUIRE(left.bytes.has_value());
     CHECK(*left.bytes < bytes.bytes);
     CHECK_FALSE(quota_left({}, reader, figures.counts).bytes.has_value());
+    CHECK(figures.oldest_age.has_value());
+    // Plain SQL does not say when.
+    Foreign{file.path}.exec("UPDATE satchel_message SET boot = NULL, created = NULL");
+    CHECK_FALSE(measure(reader, file.path, {}, *file.clock).oldest_age.has_value());
   }
 }

@@ -420,3 +420,29 @@ TEST_CASE("open: a visitor after a reboot leaves exact counts as they are") {
   }
   CHECK(Foreign{file.path}.number("SELECT sum(messages) FROM satchel_quota") == 3);
 }
+
+TEST_CASE("open: a database of the application without a table is taken as it is") {
+  const File file;
+  {
+    SQLite::Database theirs{file.path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE};
+    theirs.exec("PRAGMA page_size = 8192; PRAGMA user_version = 7");
+  }
+  CHECK(file.open()->save(message()).row == 1);
+  Foreign foreign{file.path};
+  CHECK(foreign.number("PRAGMA user_version") == 7);
+  CHECK(foreign.number("PRAGMA page_size") == 8192);
+}
+
+TEST_CASE("open: a name without a directory is a file where the program runs") {
+  const support::TempDir directory;
+  struct Elsewhere {
+    explicit Elsewhere(const std::string& path) { std::filesystem::current_path(path); }
+    ~Elsewhere() { std::filesystem::current_path(before); }
+    const std::filesystem::path before = std::filesystem::current_path();
+  };
+  {
+    const Elsewhere there{directory.path()};
+    CHECK(Store::open("device.db", {})->save(message()).row == 1);
+  }
+  CHECK(std::filesystem::exists(directory.path() + "/device.db"));
+}
