@@ -237,3 +237,39 @@ TEST_CASE("routes: a suspect that no route takes any more waits, and the others 
   CHECK(bench.sent(0) == Rows{other});
   CHECK(bench.storage->pending() == 1);
 }
+
+TEST_CASE("routes: a batch of which a transaction drops everything is not sent, and looked at later") {
+  RoutesBench bench{{route_of("all")}};
+  for (int i = 0; i < 2; ++i) bench.put("t");
+  bench.medium->condemned = {1, 2};
+  bench.run();
+  CHECK(bench.sent(0).empty());
+  bench.medium->condemned.clear();
+  bench.run_for(100ms);
+  CHECK(bench.sent(0) == Rows{1, 2});
+  CHECK(bench.storage->pending() == 0);
+}
+
+TEST_CASE("routes: more keys than are remembered come through in the order of each, whatever goes first") {
+  for (const Drain drain : {Drain::oldest_first, Drain::newest_first, Drain::interleaved}) {
+    CAPTURE(static_cast<int>(drain));
+    Options options;
+    options.window = 1;
+    options.batch_size = 100;
+    RouteOptions route = route_of("all");
+    route.drain = drain;
+    RoutesBench bench{{route}, options};
+    constexpr std::int64_t kKeys = 300;
+    for (int round = 0; round < 2; ++round) {
+      for (std::int64_t key = 0; key < kKeys; ++key) bench.put("t", "k" + std::to_string(key));
+    }
+    bench.run_for(1min);
+    CHECK(bench.storage->pending() == 0);
+    std::vector<bool> first(kKeys, false);
+    for (const std::int64_t row : bench.sent(0)) {
+      const auto key = static_cast<std::size_t>((row - 1) % kKeys);
+      CHECK(first[key] == (row > kKeys));
+      first[key] = true;
+    }
+  }
+}

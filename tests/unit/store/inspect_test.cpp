@@ -369,6 +369,11 @@ TEST_CASE("figures: what is left of a quota is told for what it limits") {
     Connection reader{file.path, file.options, Role::reader};
     const Figures figures = measure(reader, file.path, file.options.quota, *file.clock);
     CHECK(figures.dropped.quota == 1);
+    const FileReport report = Inspector{file.path}.report();
+    REQUIRE(report.dropped.size() == 1);
+    CHECK(report.dropped.front().reason == satchel::DropReason::quota);
+    CHECK(report.dropped.front().topic == "plant/x");
+    CHECK(report.dropped.front().messages == 1);
     CHECK(figures.quota_left.messages == 0);
     CHECK_FALSE(figures.quota_left.bytes.has_value());
     satchel::Quota bytes;
