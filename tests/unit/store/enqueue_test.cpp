@@ -280,16 +280,21 @@ TEST_CASE("enqueue: one limit alone is a limit") {
   Quota share_of_normal;
   share_of_normal.exact = true;
   share_of_normal.normal.messages = 1;
+  Quota share_of_urgent;
+  share_of_urgent.exact = true;
+  share_of_urgent.urgent.bytes = 10;
   Quota free;
   free.keep_free = 1ULL << 60U;
-  for (const Quota& quota : {share_of_bulk, share_of_normal, free}) {
+  for (const Quota& quota : {share_of_bulk, share_of_normal, share_of_urgent, free}) {
     File file;
     file.options.quota = quota;
     const auto store = file.open();
-    Message bulk = message("too many bytes");
-    bulk.priority = Priority::bulk;
+    Message large = message("too many bytes");
     const auto fill = [&] {
-      store->save(bulk);
+      for (const Priority priority : {Priority::bulk, Priority::urgent}) {
+        large.priority = priority;
+        store->save(large);
+      }
       for (int i = 0; i < 2; ++i) store->save(message());
     };
     CHECK_THROWS_AS(fill(), satchel::QuotaExceeded);
