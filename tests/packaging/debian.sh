@@ -22,6 +22,11 @@ find "$tree/subprojects" -mindepth 1 -maxdepth 1 -type d ! -name packagefiles -e
 tar -C "$work" -czf "$work/satchel_$version.orig.tar.gz" "satchel-$version"
 cp -r "$tree/examples/packaging/debian" "$tree/"
 
+# debhelper gives the build a home of its own, with no compiler cache in it.
+if command -v ccache >/dev/null; then
+  CCACHE_DIR=$(ccache --get-config cache_dir)
+  export CCACHE_DIR
+fi
 (cd "$tree" && dpkg-buildpackage -us -uc -b) >"$work/log" 2>&1 || { tail -n 60 "$work/log" >&2 && exit 1; }
 packages=("$work/libsatchel${version}_"*.deb "$work/libsatchel-dev_"*.deb "$work/satchel_"*.deb)
 for package in "${packages[@]}"; do
