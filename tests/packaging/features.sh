@@ -10,21 +10,25 @@ if [[ $amount == short ]]; then
   exit 77
 fi
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# Beside the build whose test this is: as deep and with the same options, so that the compiler cache has nearly all.
+builds=$work/build
+[[ -z ${TEST_BUILD_ROOT:-} ]] || builds=$(dirname "$TEST_BUILD_ROOT")/features-$$
+trap 'rm -rf "$work" "$builds"-*' EXIT
+export CCACHE_NOHASHDIR=1
 has_cli=$(grep -c "^option('cli'" "$source/meson_options.txt" || true)
 
 say() { echo "$*" >&2; }
 
-# build NAME OPTION...: configures, builds and installs under $work/NAME; plain, at one depth, so that the compiler
-# cache is of use: few sources look at which sinks there are.
+# build NAME OPTION...: configures, builds and installs under $work/NAME. Few sources look at which sinks there are: the
+# compiler cache has the others.
 build() {
   local name=$1
   shift
   echo "== $name: $*"
-  meson setup "$work/build-$name" "$source" --prefix "$work/$name/prefix" -Dbuildtype=plain "$@" >"$work/log" 2>&1 ||
-    { tail -n 20 "$work/log" >&2 && return 1; }
-  ninja -C "$work/build-$name" >"$work/log" 2>&1 || { grep -A 10 -E 'error|FAILED' "$work/log" | head -n 40 >&2 && return 1; }
-  meson install -C "$work/build-$name" --no-rebuild >"$work/log"
+  meson setup "$builds-$name" "$source" --prefix "$work/$name/prefix" -Dbuildtype=debugoptimized -Dwerror=true "$@" \
+    >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2 && return 1; }
+  ninja -C "$builds-$name" >"$work/log" 2>&1 || { grep -A 10 -E 'error|FAILED' "$work/log" | head -n 40 >&2 && return 1; }
+  meson install -C "$builds-$name" --no-rebuild >"$work/log"
 }
 
 # absent NAME SINK LIBRARY_SYMBOLS PACKAGES: nothing is left of the sink in what was installed.
@@ -64,7 +68,7 @@ usable() {
 }
 
 # programs NAME DIRECTORY: how many programs were built there.
-programs() { find "$work/build-$1/$2" -maxdepth 4 -type f -executable ! -name '*.so*' 2>/dev/null | wc -l; }
+programs() { find "$builds-$1/$2" -maxdepth 4 -type f -executable ! -name '*.so*' 2>/dev/null | wc -l; }
 
 bare=(-Dtests=disabled -Dexamples=disabled)
 [[ $has_cli -gt 0 ]] && bare+=(-Dcli=disabled)
@@ -108,6 +112,6 @@ for sinks in '-Dmqtt=disabled -Dhttp=enabled' '-Dmqtt=enabled -Dhttp=disabled' '
   read -r -a options <<<"$sinks"
   build "$name" -Dtests=enabled -Dexamples=disabled "${options[@]}"
   [[ $(programs "$name" examples) -eq 0 ]] || { say "$name: there are examples" && exit 1; }
-  meson test -C "$work/build-$name" --no-rebuild --suite unit --suite cli >"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2 && exit 1; }
-  rm -rf "${work:?}/$name" "$work/build-$name"
+  meson test -C "$builds-$name" --no-rebuild --suite unit --suite cli >"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2 && exit 1; }
+  rm -rf "${work:?}/$name" "$builds-$name"
 done
