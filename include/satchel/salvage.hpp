@@ -48,7 +48,7 @@ struct SalvageReport {
   bool end_unread = false;
   /// Every table of the file, satchel's own included.
   std::vector<SalvagedTable> tables;
-  /// Indexes, views and triggers that could not be made again, each with the reason.
+  /// Indexes, views, triggers and tables that could not be made again, and lost pages, with the reason.
   std::vector<std::string> left_out;
 
   /// In words, for a log.

@@ -23,6 +23,10 @@ constexpr int kMaxKept = 1000;
 // In the header of the file: the version that one has to know to write it, and the highest that there is.
 constexpr sqlite3_int64 kWriteVersionAt = 18;
 constexpr unsigned char kWriteVersion = 2;
+// The format of the schema, of whose four bytes SQLite looks at the last: the one that it makes, and the
+// highest.
+constexpr sqlite3_int64 kSchemaFormatAt = 47;
+constexpr unsigned char kSchemaFormat = 4;
 
 bool exists(const std::string& path) {
   struct stat status {};
@@ -70,11 +74,54 @@ void remove_new(const std::string& path) noexcept {
   for (const char* suffix : {"", "-journal", "-wal", "-shm"}) ::unlink((new_path(path) + suffix).c_str());
 }
 
+/// The file as SQLite has it open: a descriptor of our own would end the locks of others in this process.
+sqlite3_file* file_of(SQLite::Database& database) noexcept {
+  sqlite3_file* file = nullptr;
+  const int code = sqlite3_file_control(database.getHandle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  return code == SQLITE_OK && file != nullptr && file->pMethods != nullptr ? file : nullptr;
+}
+
+bool schema_format_damaged(SQLite::Database& database) noexcept {
+  sqlite3_file* file = file_of(database);
+  unsigned char format = 0;
+  return file != nullptr && file->pMethods->xRead(file, &format, 1, kSchemaFormatAt) == SQLITE_OK &&
+         format > kSchemaFormat;
+}
+
+/// Nothing of the file could be read otherwise, and there is one format only that it can have been.
+void mend_schema_format(const std::string& path, const std::string& vfs) {
+  SQLite::Database database{path, SQLite::OPEN_READWRITE, 1000, vfs};
+  keep_log(database);
+  if (!schema_format_damaged(database)) return;
+  sqlite3_file* file = file_of(database);
+  int code = file->pMethods->xWrite(file, &kSchemaFormat, 1, kSchemaFormatAt);
+  if (code == SQLITE_OK) code = file->pMethods->xSync(file, SQLITE_SYNC_FULL);
+  if (code != SQLITE_OK) throw SQLite::Exception{"its header cannot be mended", code};
+}
+
 }  // namespace
 
 bool is_damage(int code) noexcept {
   // A virtual table of the application may be damaged for itself.
   return (primary(code) == SQLITE_CORRUPT && code != SQLITE_CORRUPT_VTAB) || primary(code) == SQLITE_NOTADB;
+}
+
+void keep_log(SQLite::Database& database) noexcept {
+  int on = 1;
+  sqlite3_file_control(database.getHandle(), "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+  sqlite3_db_config(database.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
+std::string hidden_damage(const std::string& path, const std::string& vfs) noexcept {
+  try {
+    SQLite::Database database{path, SQLite::OPEN_READWRITE, 1000, vfs};
+    keep_log(database);
+    if (schema_format_damaged(database))
+      return "the format of the schema in its header is none that there is";
+    return schema_damage(database);
+  } catch (const std::exception&) {
+    return {};
+  }
 }
 
 void note_damage(const std::string& relay_path) noexcept {
@@ -100,6 +147,7 @@ Salvage salvage(const std::string& path, const Options& options, const std::stri
   remove_new(path);
   Salvage salvaged;
   try {
+    mend_schema_format(path, options.vfs);
     salvaged = salvage_into(new_path(path), path, options.page_size, options.vfs);
     if (salvaged.version > kSchemaVersion) {
       throw SchemaTooNew{"open " + path,
@@ -116,18 +164,21 @@ Salvage salvage(const std::string& path, const Options& options, const std::stri
   move(path, kept);
   put_in_place(path, kept);
   salvaged.report.problem = problem;
+  // A table that begins at the page of another looks whole, and nothing refers to its own.
+  for (const char* sign : {"never used", "2nd reference"}) {
+    if (problem.find(sign) == std::string::npos) continue;
+    salvaged.report.left_out.push_back("what is on pages that a table has lost: " + problem);
+    break;
+  }
   salvaged.report.kept_as = kept;
   return salvaged;
 }
 
 std::string header_damage(SQLite::Database& database) noexcept {
-  sqlite3* handle = database.getHandle();
-  sqlite3_file* file = nullptr;
   // Not asked of a sound file: SQLite refuses to write only one on a read-only disk, or from the future.
-  if (sqlite3_db_readonly(handle, "main") != 1 ||
-      sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
-      file == nullptr || file->pMethods == nullptr)
-    return {};
+  if (sqlite3_db_readonly(database.getHandle(), "main") != 1) return {};
+  sqlite3_file* file = file_of(database);
+  if (file == nullptr) return {};
   unsigned char version = 0;
   if (file->pMethods->xRead(file, &version, 1, kWriteVersionAt) != SQLITE_OK || version <= kWriteVersion)
     return {};

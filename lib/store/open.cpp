@@ -72,7 +72,7 @@ struct Store::Opening {
   void connect();
   void look_for_damage();
   void prepare();
-  void rescue(const SQLite::Exception& failure);
+  void rescue(const std::string& problem, int code);
   void arrange_counts();
   void write_preparations(const std::optional<RelayRecord>& record);
   void forget_record(const RelayRecord& record, std::int64_t newest);
@@ -148,9 +148,7 @@ void Store::Opening::connect() {
     // Before anything is written: a file that is not ours to change is left exactly as it is.
     SQLite::Database look{path, SQLite::OPEN_READWRITE, static_cast<int>(options.busy_timeout.count()),
                           options.vfs};
-    int on = 1;
-    sqlite3_file_control(look.getHandle(), "main", SQLITE_FCNTL_PERSIST_WAL, &on);
-    sqlite3_db_config(look.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    keep_log(look);
     if (sqlite3_db_readonly(look.getHandle(), "main") == 1) {
       throw OpenError{"open " + path, "the file can only be read",
                       "make the file and its directory writable for this user, and the file system writable"};
@@ -274,20 +272,21 @@ void Store::Opening::look_for_damage() {
   if (marked) relay_file->mark_damage(false);
 }
 
-void Store::Opening::rescue(const SQLite::Exception& failure) {
+void Store::Opening::rescue(const std::string& problem, int code) {
   writer.reset();
   const std::string what = "open " + place.path;
   // Without a relay file it may be anything that somebody has named by mistake.
-  const bool ours = !made_relay_file || primary(code_of(failure)) == SQLITE_CORRUPT;
-  if (!ours || options.on_damage == OnDamage::refuse) throw_open_error(what, failure);
+  const bool ours = !made_relay_file || primary(code) != SQLITE_NOTADB;
+  if (!ours || options.on_damage == OnDamage::refuse)
+    throw_open_error(what, SQLite::Exception{problem, code});
   if (!relay_file->try_lock(RelayByte::in_use)) {
     throw OpenError{
-        what, fmt::format("the file is damaged ({}), and another outbox has it open", failure.what()),
+        what, fmt::format("the file is damaged ({}), and another outbox has it open", problem),
         "close it there, in this process or another, then open it again: that salvages what can be "
         "read",
-        code_of(failure)};
+        code};
   }
-  Salvage saved = salvage(place.path, options, failure.what());
+  Salvage saved = salvage(place.path, options, problem);
   const std::optional<RelayRecord> newest = relay_file->newest();
   if (saved.report.end_unread && newest && newest->highest_sent >= saved.newest) {
     saved.report.unread_ids += static_cast<std::uint64_t>(newest->highest_sent - saved.newest);
@@ -309,9 +308,16 @@ void Store::Opening::run() {
       prepare();
       return;
     } catch (const SQLite::Exception& failure) {
-      if (!is_damage(code_of(failure)) || attempt == 2) throw;
+      if (attempt == 2) throw;
+      std::string problem = failure.what();
+      if (!is_damage(code_of(failure))) {
+        if (primary(code_of(failure)) != SQLITE_ERROR) throw;
+        writer.reset();
+        problem = hidden_damage(place.path, options.vfs);
+        if (problem.empty()) throw;
+      }
       // Once more first: a device that has read badly once is not yet a damaged file.
-      if (attempt == 1) rescue(failure);
+      if (attempt == 1) rescue(problem, code_of(failure));
     }
     writer.reset();
   }

@@ -152,7 +152,13 @@ class Salvager {
     std::vector<Object> objects;
     Statement rows{to_, sql.c_str()};
     while (rows.step()) {
-      if (rows.is_null(3)) continue;  // the index of a constraint, which comes with its table
+      // The index of a constraint comes with its table; anything else has lost its definition.
+      if (rows.is_null(3)) {
+        if (!rows.text(1).starts_with("sqlite_autoindex_"))
+          salvage_.report.left_out.push_back(
+              fmt::format("{} {}: its definition is gone", rows.text(0), rows.text(1)));
+        continue;
+      }
       objects.push_back({std::string{rows.text(0)}, std::string{rows.text(1)}, std::string{rows.text(2)},
                          std::string{rows.text(3)}});
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/schema.hpp"
 
+#include "store/errors.hpp"
 #include "store/statement.hpp"
 
 #include <array>
@@ -173,10 +174,18 @@ std::optional<SchemaVersion> read_schema_version(SQLite::Database& database) {
 }
 
 std::string schema_damage(SQLite::Database& database) {
-  const std::optional<SchemaVersion> found = read_schema_version(database);
-  if (!found || found->version != kSchemaVersion) return {};
+  std::optional<SchemaVersion> found;
+  try {
+    found = read_schema_version(database);
+  } catch (const SQLite::Exception& failure) {
+    if (primary(code_of(failure)) != SQLITE_ERROR) throw;
+    return "the definition of satchel_state is damaged";
+  }
+  if (!found || found->version > kSchemaVersion) return {};
   SQLite::Database sound{":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE};
-  for (const Migration& step : kMigrations) apply(sound, step);
+  for (const Migration& step : kMigrations) {
+    if (step.version <= found->version) apply(sound, step);
+  }
   Statement expected{sound, "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"};
   while (expected.step()) {
     Statement real{database, "SELECT sql FROM sqlite_schema WHERE name = ?1"};

@@ -65,8 +65,12 @@ Rows rows_of(SQLite::Database& database, std::string& error) {
   for (const auto& [table, sql] : kTables) {
     try {
       SQLite::Statement query{database, sql};
-      while (query.executeStep())
-        rows[table + query.getColumn(0).getString()] = query.getColumn(1).getString();
+      while (query.executeStep()) {
+        // Where a definition is damaged keys may be gone, and are then all the same.
+        std::string key = table + query.getColumn(0).getString();
+        while (rows.contains(key)) key += " again";
+        rows[key] = query.getColumn(1).getString();
+      }
     } catch (const SQLite::Exception& failure) {
       error = failure.what();
     }

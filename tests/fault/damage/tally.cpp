@@ -4,6 +4,7 @@
 #include "support/report.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace damage {
 
@@ -23,13 +24,18 @@ std::string Tally::take(const Specimen& specimen, const Outcome& outcome) {
       if (there->second != content) ++altered;
     }
   }
-  long rows_missing = 0;
-  for (const auto& [row, content] : specimen.rows) {
-    if (outcome.rows.contains(row))
+  // A row under another key is altered: a definition may be damaged so that SQLite still takes it.
+  std::map<std::string, long> missing_of_table;
+  for (const auto& [row, content] : specimen.rows) ++missing_of_table[row.substr(0, row.find(' '))];
+  for (const auto& [row, content] : outcome.rows) {
+    --missing_of_table[row.substr(0, row.find(' '))];
+    if (specimen.rows.contains(row))
       ++rows_saved;
     else
-      ++rows_missing;
+      ++altered;
   }
+  long rows_missing = 0;
+  for (const auto& [table, count] : missing_of_table) rows_missing += std::max(count, 0L);
   messages_lost += missing;
   rows_lost += rows_missing;
   if (!outcome.salvages.empty())
@@ -41,8 +47,10 @@ std::string Tally::take(const Specimen& specimen, const Outcome& outcome) {
   bool told_rows = !outcome.error.empty();
   for (const satchel::SalvageReport& report : outcome.salvages) {
     told_messages = told_messages || !report.messages_whole;
-    told_rows = told_rows || std::any_of(report.tables.begin(), report.tables.end(),
-                                         [](const auto& table) { return !table.whole; });
+    // A table whose definition cannot be read is left out by name.
+    told_rows = told_rows || !report.left_out.empty() ||
+                std::any_of(report.tables.begin(), report.tables.end(),
+                            [](const auto& table) { return !table.whole; });
   }
   for (const std::string& notice : outcome.notices) {
     const bool log = notice.find("not in the file any more") != std::string::npos;

@@ -303,3 +303,64 @@ TEST_CASE("salvage: a visitor finds the damage as well, and the identity is the 
   CHECK_FALSE(store->salvaged().has_value());
   CHECK(store->claim({}).messages.front().id.identity == file.identity);
 }
+
+TEST_CASE("salvage: damage that SQLite takes for an error in the SQL is found, and costs nothing") {
+  Filled file;
+  std::string problem;
+  SUBCASE("a format of the schema that there is not") {
+    overwrite(file.path, 47, "\x44");
+    problem = "the format of the schema in its header is none that there is";
+  }
+  SUBCASE("a column of another name") {
+    const std::string definition = "satchel_state(\n  name TEXT";
+    const std::size_t at = bytes_of(file.path).find(definition);
+    REQUIRE(at != std::string::npos);
+    overwrite(file.path, at + definition.find("name"), "nbme");
+    problem = "the definition of satchel_state is damaged";
+  }
+  const std::string before = bytes_of(file.path);
+  file.options.on_damage = OnDamage::refuse;
+  CHECK_THROWS_AS(file.open(), OpenError);
+  CHECK(bytes_of(file.path) == before);
+  file.options.on_damage = OnDamage::salvage;
+  const auto store = file.open();
+  REQUIRE(store->salvaged().has_value());
+  CHECK(store->salvaged()->problem == problem);
+  CHECK(store->salvaged()->messages_whole);
+  CHECK(waiting(*store) == kMessages);
+  CHECK(store->begin()->database().execAndGet("SELECT count(*) FROM reading").getInt() == kMessages);
+}
+
+TEST_CASE("salvage: an error in the SQL of a sound file is no damage") {
+  const Filled file;
+  CHECK(satchel::store::hidden_damage(file.path, "").empty());
+  CHECK(satchel::store::hidden_damage(file.path + ".not-there", "").empty());
+}
+
+TEST_CASE("salvage: a table that cannot be found again is told by name") {
+  Filled file;
+  std::string told;
+  {
+    Foreign shell{file.path};
+    SUBCASE("without a definition") {
+      shell.database.exec(
+          "PRAGMA writable_schema = ON;"
+          "UPDATE sqlite_schema SET sql = NULL WHERE name = 'reading'");
+      told = "table reading: its definition is gone";
+    }
+    SUBCASE("that begins at the page of another") {
+      shell.database.exec(
+          "PRAGMA writable_schema = ON;"
+          "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name ="
+          " 'satchel_counter') WHERE name = 'reading'");
+      told = "what is on pages that a table has lost";
+    }
+    shell.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+  file.options.check_at_open = true;
+  const auto store = file.open();
+  REQUIRE(store->salvaged().has_value());
+  REQUIRE_FALSE(store->salvaged()->left_out.empty());
+  CHECK(store->salvaged()->left_out.front().find(told) == 0);
+  CHECK(waiting(*store) == kMessages);
+}
