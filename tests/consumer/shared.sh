@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# shared.sh SOURCE COMPILER...: the library built shared and static at once, installed, and used both ways; then without
+# shared.sh SOURCE BUILD OPTIONS COMPILER...: the library built shared and static at once, installed, and used both ways; then without
 # any sink.
 set -euo pipefail
 
-source=$1
-shift
+source=$1 beside=$2
+read -r -a options <<<"$3"
+shift 3
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# Beside the build that runs this test, and with its options: the compiler cache has all objects then.
+build=$(mktemp -d "$(dirname "$beside")/shared-XXXXXX")
+trap 'rm -rf "$work" "$build"' EXIT
 # shellcheck source=tests/consumer/support.sh
 . "$source/tests/consumer/support.sh"
 
-# Plain is fastest, and without -g the directory does not enter what the compiler cache looks at.
-meson setup "$work/build" "$source" -Dbuildtype=plain -Ddefault_library=both -Dtests=disabled -Dexamples=disabled \
+meson setup "$build" "$source" "${options[@]}" -Ddefault_library=both -Dtests=disabled -Dexamples=disabled \
   -Dcli=disabled >"$work/log"
-ninja -C "$work/build" >"$work/log" || { tail -n 40 "$work/log" >&2 && exit 1; }
-install_build "$work/build"
+ninja -C "$build" >"$work/log" || { tail -n 40 "$work/log" >&2 && exit 1; }
+install_build "$build"
 
 # needs PROGRAM: the shared libraries that it names itself.
 needs() { objdump -p "$1" | sed -n 's/^ *NEEDED *//p'; }
@@ -34,9 +36,9 @@ by_pkg_config "$@"
 is_shared "$work/by-pkg-config"
 
 # What the core needs must not come from a sink: nothing is undefined then.
-meson setup --reconfigure "$work/build" "$source" -Dmqtt=disabled -Dhttp=disabled -Db_lundef=true >"$work/log"
-ninja -C "$work/build" >"$work/log" || { tail -n 40 "$work/log" >&2 && exit 1; }
-needs "$work/build/lib/libsatchel.so.$version" >"$work/needs"
+meson setup --reconfigure "$build" "$source" -Dmqtt=disabled -Dhttp=disabled -Db_lundef=true >"$work/log"
+ninja -C "$build" >"$work/log" || { tail -n 40 "$work/log" >&2 && exit 1; }
+needs "$build/lib/libsatchel.so.$version" >"$work/needs"
 if grep -E 'mosquitto|curl|crypto' "$work/needs"; then
   echo "the library without sinks needs what only a sink needs" >&2
   exit 1

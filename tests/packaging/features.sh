@@ -14,6 +14,7 @@ work=$(mktemp -d)
 builds=$work/build
 [[ -z ${TEST_BUILD_ROOT:-} ]] || builds=$(dirname "$TEST_BUILD_ROOT")/features-$$
 trap 'rm -rf "$work" "$builds"-*' EXIT
+read -r -a options_beside <<<"${TEST_BUILD_OPTIONS:--Dbuildtype=debugoptimized}"
 export CCACHE_NOHASHDIR=1
 has_cli=$(grep -c "^option('cli'" "$source/meson_options.txt" || true)
 
@@ -25,7 +26,7 @@ build() {
   local name=$1
   shift
   echo "== $name: $*"
-  meson setup "$builds-$name" "$source" --prefix "$work/$name/prefix" -Dbuildtype=debugoptimized -Dwerror=true "$@" \
+  meson setup "$builds-$name" "$source" --prefix "$work/$name/prefix" "${options_beside[@]}" "$@" \
     >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2 && return 1; }
   ninja -C "$builds-$name" >"$work/log" 2>&1 || { grep -A 10 -E 'error|FAILED' "$work/log" | head -n 40 >&2 && return 1; }
   meson install -C "$builds-$name" --no-rebuild >"$work/log"
