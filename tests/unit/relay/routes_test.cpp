@@ -49,13 +49,13 @@ TEST_CASE("routes: each message takes one route, in order; what none takes stays
   CHECK(bench.relay->snapshot().delivered == 600);
 }
 
-TEST_CASE("routes: one that is down with 100,000 rows costs the other no read after its first pass") {
+TEST_CASE("routes: one that is down with 30,000 rows costs the other no read after its first pass") {
   RoutesBench bench{alarms_and_rest()};
   bench.sinks[0]->refuse(down("away"));
-  for (int i = 0; i < 100'000; ++i) bench.put("alarm/" + std::to_string(i % 10), i % 2 == 0 ? "k" : "");
+  for (int i = 0; i < 30'000; ++i) bench.put("alarm/" + std::to_string(i % 10), i % 2 == 0 ? "k" : "");
   bench.put("value");
   bench.run_for(1s);
-  CHECK(bench.storage->pending() == 100'000);
+  CHECK(bench.storage->pending() == 30'000);
   CHECK(bench.status(1).delivered == 1);
   CHECK(bench.status(1).sink == SinkState::up);
   CHECK(bench.relay->snapshot().sink == SinkState::paused);
