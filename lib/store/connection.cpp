@@ -5,6 +5,7 @@
 #include "store/errors.hpp"
 #include "store/log.hpp"
 #include "store/reserve.hpp"
+#include "store/sqlite_files.hpp"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -92,10 +93,8 @@ sqlite3* Connection::handle() noexcept { return handles_->database.getHandle(); 
 void Connection::set_up(const Options& options, Role role, bool fresh) {
   SQLite::Database& db = handles_->database;
   sqlite3_extended_result_codes(handle(), 1);
-  int on = 1;
   // The kept log is what lets outcomes be recorded on a full disk, also after a restart.
-  sqlite3_file_control(handle(), "main", SQLITE_FCNTL_PERSIST_WAL, &on);
-  sqlite3_db_config(handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  keep_log(handle());
   sqlite3_db_config(handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   if (role != Role::writer) {
     sqlite3_db_config(handle(), SQLITE_DBCONFIG_DQS_DML, 0, nullptr);

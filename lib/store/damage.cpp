@@ -4,6 +4,7 @@
 #include "store/errors.hpp"
 #include "store/place.hpp"
 #include "store/schema.hpp"
+#include "store/sqlite_files.hpp"
 #include "store/statement.hpp"
 
 #include <fcntl.h>
@@ -74,15 +75,8 @@ void remove_new(const std::string& path) noexcept {
   for (const char* suffix : {"", "-journal", "-wal", "-shm"}) ::unlink((new_path(path) + suffix).c_str());
 }
 
-/// The file as SQLite has it open: a descriptor of our own would end the locks of others in this process.
-sqlite3_file* file_of(SQLite::Database& database) noexcept {
-  sqlite3_file* file = nullptr;
-  const int code = sqlite3_file_control(database.getHandle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
-  return code == SQLITE_OK && file != nullptr && file->pMethods != nullptr ? file : nullptr;
-}
-
 bool schema_format_damaged(SQLite::Database& database) noexcept {
-  sqlite3_file* file = file_of(database);
+  sqlite3_file* file = file_of(database.getHandle(), SQLITE_FCNTL_FILE_POINTER);
   unsigned char format = 0;
   return file != nullptr && file->pMethods->xRead(file, &format, 1, kSchemaFormatAt) == SQLITE_OK &&
          format > kSchemaFormat;
@@ -91,9 +85,9 @@ bool schema_format_damaged(SQLite::Database& database) noexcept {
 /// Nothing of the file could be read otherwise, and there is one format only that it can have been.
 void mend_schema_format(const std::string& path, const std::string& vfs) {
   SQLite::Database database{path, SQLite::OPEN_READWRITE, 1000, vfs};
-  keep_log(database);
+  keep_log(database.getHandle());
   if (!schema_format_damaged(database)) return;
-  sqlite3_file* file = file_of(database);
+  sqlite3_file* file = file_of(database.getHandle(), SQLITE_FCNTL_FILE_POINTER);
   int code = file->pMethods->xWrite(file, &kSchemaFormat, 1, kSchemaFormatAt);
   if (code == SQLITE_OK) code = file->pMethods->xSync(file, SQLITE_SYNC_FULL);
   if (code != SQLITE_OK) throw SQLite::Exception{"its header cannot be mended", code};
@@ -106,16 +100,10 @@ bool is_damage(int code) noexcept {
   return (primary(code) == SQLITE_CORRUPT && code != SQLITE_CORRUPT_VTAB) || primary(code) == SQLITE_NOTADB;
 }
 
-void keep_log(SQLite::Database& database) noexcept {
-  int on = 1;
-  sqlite3_file_control(database.getHandle(), "main", SQLITE_FCNTL_PERSIST_WAL, &on);
-  sqlite3_db_config(database.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-}
-
 std::string hidden_damage(const std::string& path, const std::string& vfs) noexcept {
   try {
     SQLite::Database database{path, SQLite::OPEN_READWRITE, 1000, vfs};
-    keep_log(database);
+    keep_log(database.getHandle());
     if (schema_format_damaged(database))
       return "the format of the schema in its header is none that there is";
     return schema_damage(database);
@@ -165,11 +153,8 @@ Salvage salvage(const std::string& path, const Options& options, const std::stri
   put_in_place(path, kept);
   salvaged.report.problem = problem;
   // A table that begins at the page of another looks whole, and nothing refers to its own.
-  for (const char* sign : {"never used", "2nd reference"}) {
-    if (problem.find(sign) == std::string::npos) continue;
+  if (problem.find("never used") != std::string::npos || problem.find("2nd reference") != std::string::npos)
     salvaged.report.left_out.push_back("what is on pages that a table has lost: " + problem);
-    break;
-  }
   salvaged.report.kept_as = kept;
   return salvaged;
 }
@@ -177,7 +162,7 @@ Salvage salvage(const std::string& path, const Options& options, const std::stri
 std::string header_damage(SQLite::Database& database) noexcept {
   // Not asked of a sound file: SQLite refuses to write only one on a read-only disk, or from the future.
   if (sqlite3_db_readonly(database.getHandle(), "main") != 1) return {};
-  sqlite3_file* file = file_of(database);
+  sqlite3_file* file = file_of(database.getHandle(), SQLITE_FCNTL_FILE_POINTER);
   if (file == nullptr) return {};
   unsigned char version = 0;
   if (file->pMethods->xRead(file, &version, 1, kWriteVersionAt) != SQLITE_OK || version <= kWriteVersion)

@@ -15,9 +15,6 @@ namespace satchel::store {
 /// True for a result code that says: what is in the file is not what SQLite wrote.
 bool is_damage(int code) noexcept;
 
-/// The end of this connection leaves the log as it is.
-void keep_log(SQLite::Database& database) noexcept;
-
 /// Damage that SQLite takes for something else, and reports as an error in the SQL: a definition of one of
 /// satchel's tables, or the format of the schema in the header (SQLite's file format, section 1.3.10). Empty:
 /// none.

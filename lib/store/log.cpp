@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "store/log.hpp"
 
+#include "store/sqlite_files.hpp"
+
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -28,12 +30,6 @@ constexpr std::size_t kFramesAt = 16;
 constexpr std::size_t kSaltAt = 32;
 
 using IndexHeader = std::array<unsigned char, kIndexHeader>;
-
-sqlite3_file* file_of(sqlite3* connection, int which) noexcept {
-  sqlite3_file* file = nullptr;
-  const int result = sqlite3_file_control(connection, "main", which, &file);
-  return result == SQLITE_OK && file != nullptr && file->pMethods != nullptr ? file : nullptr;
-}
 
 sqlite3_file* log_of(sqlite3* connection) noexcept {
   return file_of(connection, SQLITE_FCNTL_JOURNAL_POINTER);

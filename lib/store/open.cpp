@@ -9,6 +9,7 @@
 #include "store/reserve.hpp"
 #include "store/schema.hpp"
 #include "store/sqlite_copies.hpp"
+#include "store/sqlite_files.hpp"
 #include "store/store.hpp"
 #include "store/writer.hpp"
 
@@ -148,7 +149,7 @@ void Store::Opening::connect() {
     // Before anything is written: a file that is not ours to change is left exactly as it is.
     SQLite::Database look{path, SQLite::OPEN_READWRITE, static_cast<int>(options.busy_timeout.count()),
                           options.vfs};
-    keep_log(look);
+    keep_log(look.getHandle());
     if (sqlite3_db_readonly(look.getHandle(), "main") == 1) {
       throw OpenError{"open " + path, "the file can only be read",
                       "make the file and its directory writable for this user, and the file system writable"};

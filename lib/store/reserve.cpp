@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "store/reserve.hpp"
 
+#include "store/sqlite_files.hpp"
+
 #include <satchel/error.hpp>
 
 #include <fmt/core.h>
@@ -24,12 +26,6 @@ constexpr std::uint64_t kSlack = 1U << 20U;
 [[noreturn]] void refuse(const std::string& path, std::uint64_t bytes, const char* what, int code) {
   throw FullError{"open " + path, fmt::format("no room for the reserve: {} of {} bytes", what, bytes),
                   "free space on the file system, or lower Options::max_file_bytes or max_wal_bytes", code};
-}
-
-sqlite3_file* file_of(sqlite3* connection, int which) noexcept {
-  sqlite3_file* file = nullptr;
-  const int result = sqlite3_file_control(connection, "main", which, &file);
-  return result == SQLITE_OK && file != nullptr && file->pMethods != nullptr ? file : nullptr;
 }
 
 /// Makes a file as long as it is to be, with blocks behind all of it. The file is SQLite's own: a descriptor

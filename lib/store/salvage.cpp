@@ -3,6 +3,7 @@
 
 #include "store/place.hpp"
 #include "store/schema.hpp"
+#include "store/sqlite_files.hpp"
 #include "store/statement.hpp"
 #include "store/table_copy.hpp"
 
@@ -35,9 +36,7 @@ class Old {
   Old(const std::string& path, const std::string& vfs) : database_{path, SQLite::OPEN_READWRITE, 1000, vfs} {
     sqlite3* handle = database_.getHandle();
     sqlite3_extended_result_codes(handle, 1);
-    int on = 1;
-    sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
-    sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    keep_log(handle);
     // Lets SQLite go on in spite of schema entries that it cannot read and of a file that is too short.
     sqlite3_db_config(handle, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, nullptr);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);

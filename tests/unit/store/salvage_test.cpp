@@ -348,6 +348,10 @@ TEST_CASE("salvage: a table that cannot be found again is told by name") {
           "UPDATE sqlite_schema SET sql = NULL WHERE name = 'reading'");
       told = "table reading: its definition is gone";
     }
+    SUBCASE("that is not in the schema any more") {
+      shell.database.exec("PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'reading'");
+      told = "what is on pages that a table has lost";
+    }
     SUBCASE("that begins at the page of another") {
       shell.database.exec(
           "PRAGMA writable_schema = ON;"
