@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <utility>
@@ -67,26 +68,28 @@ void check_reserve(const Options& options) {
                       fmt::format("at least {}, or lower max_payload_bytes: one message has to fit", least)};
 }
 
+using Limit = std::pair<const char*, Quota::Share>;
+
+std::array<Limit, 3> shares_of(const Quota& quota) {
+  return {Limit{"quota.urgent", quota.urgent}, Limit{"quota.normal", quota.normal},
+          Limit{"quota.bulk", quota.bulk}};
+}
+
 /// What an announcement needs: its own place, and the bytes of the largest one.
 void check_room_to_announce(const Quota& quota) {
   constexpr std::uint64_t kMessages = 2;
   constexpr std::uint64_t kBytes = 64ULL << 10U;
-  const std::pair<const char*, Quota::Share> limits[] = {{"", {quota.messages, quota.bytes}},
-                                                         {"urgent.", quota.urgent},
-                                                         {"normal.", quota.normal},
-                                                         {"bulk.", quota.bulk}};
-  for (const auto& [name, limit] : limits) {
-    if (limit.messages != 0 && limit.messages < kMessages) {
-      throw InvalidOption{"open",
-                          fmt::format("quota.{}messages is {} with an announce_topic", name, limit.messages),
-                          "at least 2: an announcement has to fit, too"};
-    }
-    if (limit.bytes != 0 && limit.bytes < kBytes) {
-      throw InvalidOption{"open",
-                          fmt::format("quota.{}bytes is {} with an announce_topic", name, limit.bytes),
-                          "at least 65536: an announcement has to fit, too"};
-    }
-  }
+  const auto check = [](const Limit& limit) {
+    const auto insist_on = [&](const char* what, std::uint64_t value, std::uint64_t least) {
+      if (value == 0 || value >= least) return;
+      throw InvalidOption{"open", fmt::format("{}.{} is {} with an announce_topic", limit.first, what, value),
+                          fmt::format("at least {}: an announcement has to fit, too", least)};
+    };
+    insist_on("messages", limit.second.messages, kMessages);
+    insist_on("bytes", limit.second.bytes, kBytes);
+  };
+  check({"quota", {quota.messages, quota.bytes}});
+  for (const Limit& share : shares_of(quota)) check(share);
 }
 
 void check_quota(const Quota& quota) {
@@ -95,16 +98,13 @@ void check_quota(const Quota& quota) {
     throw InvalidOption{"open", "quota.when_full is drop_lowest without quota.exact",
                         "set quota.exact: messages that go from the middle shorten no span and free no page"};
   }
-  const std::pair<const char*, const Quota::Share*> shares[] = {
-      {"urgent", &quota.urgent}, {"normal", &quota.normal}, {"bulk", &quota.bulk}};
-  for (const auto& [name, share] : shares) {
-    if (share->messages == 0 && share->bytes == 0) continue;
-    const bool messages = share->messages != 0;
-    throw InvalidOption{
-        "open",
-        fmt::format("quota.{}.{} is {} without quota.exact", name, messages ? "messages" : "bytes",
-                    messages ? share->messages : share->bytes),
-        "set quota.exact, which counts by priority, or take it out"};
+  for (const auto& [name, share] : shares_of(quota)) {
+    if (share.messages == 0 && share.bytes == 0) continue;
+    const bool messages = share.messages != 0;
+    throw InvalidOption{"open",
+                        fmt::format("{}.{} is {} without quota.exact", name, messages ? "messages" : "bytes",
+                                    messages ? share.messages : share.bytes),
+                        "set quota.exact, which counts by priority, or take it out"};
   }
 }
 
