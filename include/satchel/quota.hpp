@@ -22,10 +22,14 @@ enum class WhenFull : std::uint8_t {
 /// never exceeded, after a crash neither. Messages that are with a sink are not dropped. Plain SQL of others
 /// passes it by. One enqueue drops 1000 messages at most; where that is not enough, it fails.
 ///
-/// With `Options::announce_topic` room is kept for an announcement: no limit below 2 messages or 64 KiB.
-/// Those of what the relay finds expired, and of a second identity, may pass the limits. What has expired
-/// goes first, whatever `when_full` says: an enqueue that finds no room drops a few. Normal messages behind
-/// others are found by going through the rows, once: behind millions of urgent ones that takes a second.
+/// Messages that have expired go first, whatever `when_full` says: the relay drops those of a route that is
+/// up, and an enqueue that finds no room those of the others, a few at each call, from the first rows of the
+/// file and from further ones in turns. Normal messages that make room behind others are found by going
+/// through the rows, once for all: where millions of urgent ones are before them, one enqueue takes a second.
+///
+/// With `Options::announce_topic` an announcement counts as a normal message, and room is kept for it: so no
+/// limit may be below 2 messages or 64 KiB. Announcements of what the relay finds expired, and further ones
+/// where the identity has changed between the dropped messages, may pass the limits.
 struct Quota {
   /// Limits of one priority. Need `Quota::exact`.
   struct Share {
