@@ -7,6 +7,16 @@
 #include <map>
 
 namespace damage {
+namespace {
+
+std::string table_of(const std::string& row) { return row.substr(0, row.find(' ')); }
+
+/// A table of which not even the definition could be read, or pages that it has lost.
+bool leaves_rows_out(const std::string& left_out) {
+  return left_out.starts_with("table ") || left_out.starts_with("what is on pages");
+}
+
+}  // namespace
 
 std::string Tally::take(const Specimen& specimen, const Outcome& outcome) {
   ++files;
@@ -24,15 +34,17 @@ std::string Tally::take(const Specimen& specimen, const Outcome& outcome) {
       if (there->second != content) ++altered;
     }
   }
-  // A row under another key is altered: a definition may be damaged so that SQLite still takes it.
   std::map<std::string, long> missing_of_table;
-  for (const auto& [row, content] : specimen.rows) ++missing_of_table[row.substr(0, row.find(' '))];
-  for (const auto& [row, content] : outcome.rows) {
-    --missing_of_table[row.substr(0, row.find(' '))];
-    if (specimen.rows.contains(row))
+  for (const auto& [row, content] : specimen.rows) {
+    if (outcome.rows.contains(row))
       ++rows_saved;
     else
-      ++altered;
+      ++missing_of_table[table_of(row)];
+  }
+  for (const auto& [row, content] : outcome.rows) {
+    if (specimen.rows.contains(row) || !definitions_change) continue;
+    ++altered;
+    --missing_of_table[table_of(row)];
   }
   long rows_missing = 0;
   for (const auto& [table, count] : missing_of_table) rows_missing += std::max(count, 0L);
@@ -47,10 +59,10 @@ std::string Tally::take(const Specimen& specimen, const Outcome& outcome) {
   bool told_rows = !outcome.error.empty();
   for (const satchel::SalvageReport& report : outcome.salvages) {
     told_messages = told_messages || !report.messages_whole;
-    // A table whose definition cannot be read is left out by name.
-    told_rows = told_rows || !report.left_out.empty() ||
+    told_rows = told_rows ||
                 std::any_of(report.tables.begin(), report.tables.end(),
-                            [](const auto& table) { return !table.whole; });
+                            [](const auto& table) { return !table.whole; }) ||
+                std::any_of(report.left_out.begin(), report.left_out.end(), leaves_rows_out);
   }
   for (const std::string& notice : outcome.notices) {
     const bool log = notice.find("not in the file any more") != std::string::npos;
