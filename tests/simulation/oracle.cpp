@@ -120,18 +120,12 @@ void Oracle::demand_number(Fate& fate, const std::optional<std::int64_t>& number
   if (fate.sent > 0) demand(fate.number == number, row, "a copy of it has another number");
   fate.number = number;
   if (!number) return;
-  auto here = fates_.find(row);
-  for (auto one = here; one != fates_.begin();) {
-    --one;
-    if (!one->second.number || takes_far(one->second.message) != far) continue;
-    demand(*one->second.number < *number, row, "an earlier message has a greater number");
-    break;
-  }
-  for (auto one = std::next(here); one != fates_.end(); ++one) {
-    if (!one->second.number || takes_far(one->second.message) != far) continue;
-    demand(*one->second.number > *number, row, "a later message has a smaller number");
-    break;
-  }
+  auto& numbers = numbers_[far];
+  const auto here = numbers.emplace(row, *number).first;
+  demand(here == numbers.begin() || std::prev(here)->second < *number, row,
+         "an earlier message has a greater number");
+  demand(std::next(here) == numbers.end() || std::next(here)->second > *number, row,
+         "a later message has a smaller number");
 }
 
 /// No earlier message of the key may be waiting, and none may be in flight.
@@ -372,15 +366,16 @@ void Oracle::at_end(const std::set<Row>& pending, const std::set<Row>& dead) {
   check();
 }
 
-/// Who gets everything that arrives misses only what is a dead letter, what somebody else deleted, and what
-/// would have been announced where nothing is.
+/// A receiver may miss a dead letter, what somebody else deleted, and what would have been announced where
+/// nothing is.
+bool Oracle::may_be_missed(const Fate& fate, const std::set<Row>& dead) const {
+  const bool deleted = fate.erased && !fate.discarded;
+  const bool silent = fate.dropped || fate.expired || fate.discarded;
+  return deleted || dead.contains(fate.id.row) || (silent && options_.announce_topic.empty());
+}
+
+/// Who gets everything that arrives can tell what it misses.
 void Oracle::demand_no_gaps(const std::set<Row>& dead) {
-  const bool announces = !options_.announce_topic.empty();
-  const auto excused = [&](const Fate& fate) {
-    const bool deleted = fate.erased && !fate.discarded;
-    const bool silent = fate.dropped || fate.expired || fate.discarded;
-    return deleted || dead.contains(fate.id.row) || (silent && !announces);
-  };
   std::map<satchel::Identity, std::pair<Row, Row>> ranges;
   // What a lost announcement would have explained is not known; by chance one may have become a dead letter.
   for (const auto& [row, fate] : fates_) {
@@ -390,27 +385,26 @@ void Oracle::demand_no_gaps(const std::set<Row>& dead) {
   for (const auto& [identity, range] : ranges) {
     for (const Row row : receiver_.missing(identity, range.first, range.second)) {
       const auto fate = fates_.find(row);
-      demand(fate != fates_.end() && excused(fate->second), row,
+      demand(fate != fates_.end() && may_be_missed(fate->second, dead), row,
              "its receiver misses it, and nobody has told why");
     }
   }
-  for (const bool far : numbered_) {
-    std::int64_t last = 0;
-    bool complete = true;
-    std::set<std::int64_t> known;
-    for (const auto& [row, fate] : fates_) {
-      if (takes_far(fate.message) != far) continue;
-      last = std::max(last, fate.number.value_or(0));
-      if (!excused(fate)) continue;
-      // It may never have been sent: then its number is not known.
-      complete = complete && fate.number;
-      if (fate.number) known.insert(*fate.number);
-    }
-    if (!complete) continue;
-    for (const std::int64_t number : receiver_.missing_numbers(far, last)) {
-      if (!known.contains(number)) demand(false, number, "a receiver misses this number of its route");
-    }
+  for (const bool far : numbered_) demand_no_missing_number(far, dead);
+}
+
+/// So can the receiver of one route that numbers its messages.
+void Oracle::demand_no_missing_number(bool far, const std::set<Row>& dead) {
+  std::int64_t last = 0;
+  std::set<std::int64_t> known;
+  for (const auto& [row, fate] : fates_) {
+    if (takes_far(fate.message) != far) continue;
+    last = std::max(last, fate.number.value_or(0));
+    if (!may_be_missed(fate, dead)) continue;
+    if (!fate.number) return;  // it may never have been sent: then its number is not known
+    known.insert(*fate.number);
   }
+  for (const std::int64_t number : receiver_.missing_numbers(far, last))
+    demand(known.contains(number), number, "a receiver misses this number of its route");
 }
 
 }  // namespace simulation

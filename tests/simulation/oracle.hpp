@@ -143,7 +143,9 @@ class Oracle final : public satchel::Observer {
   bool may_be_given_up(const Fate& fate) const;
   bool has_aged(const Fate& fate) const;
   static void may_count(Fate& fate, satchel::BootTime now);
+  bool may_be_missed(const Fate& fate, const std::set<Row>& dead) const;
   void demand_no_gaps(const std::set<Row>& dead);
+  void demand_no_missing_number(bool far, const std::set<Row>& dead);
   int attempts_of(const Fate& fate) const;
 
   const satchel::Clock& clock_;
@@ -155,6 +157,8 @@ class Oracle final : public satchel::Observer {
   std::map<std::string, std::set<Row>> dead_;
   std::function<void()> recorded_;
   std::set<bool> numbered_;
+  /// By route: the numbers that were sent.
+  std::map<bool, std::map<Row, std::int64_t>> numbers_;
   bool alone_ = false;
   Receiver receiver_;
   std::vector<std::string> defects_;
