@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# shared.sh SOURCE BUILD OPTIONS COMPILER...: the library built shared and static at once, installed, and used both ways; then without
-# any sink.
+# shared.sh SOURCE BUILD OPTIONS COMPILER...: the library built shared and static at once, installed, and used both ways;
+# then without any sink.
 set -euo pipefail
 
 source=$1 beside=$2
