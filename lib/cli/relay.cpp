@@ -58,36 +58,49 @@ class Progress {
   explicit Progress(const Terminal& out) : out_{out} {}
 
   void show(const Status& status, Time now) {
+    draw(status, counts(status, now) + obstacle(status, now), now);
+  }
+
+  /// The relay has ended: what is left is not held up by anything.
+  void end(const Status& status, Time now) {
+    draw(status, counts(status, now), now);
+    if (out_.is_terminal()) out_.write("\n");
+  }
+
+ private:
+  std::string counts(const Status& status, Time now) {
     const double rate = rate_.add(now, status.delivered);
-    const std::uint64_t all = status.delivered + status.pending;
-    std::string text = fmt::format("{}/{}  {:.0f}/s", grouped(status.delivered), grouped(all), rate);
+    std::string text = fmt::format("{}/{}  {:.0f}/s", grouped(status.delivered),
+                                   grouped(status.delivered + status.pending), rate);
     if (status.pending > 0 && rate >= 1) {
       text += "  " +
               duration_text(milliseconds{
                   static_cast<std::int64_t>(1000.0 * static_cast<double>(status.pending) / rate)}) +
               " left";
     }
+    return text;
+  }
+
+  std::string obstacle(const Status& status, Time now) const {
     // Taking over takes a moment.
-    if (!status.leading && now < begun_ + std::chrono::seconds{2}) {
-      text += "  starting";
-    } else if (!status.leading) {
-      text += "  another process is the relay; standing by";
-    } else if (status.sink != SinkState::up) {
-      text += "  sink " + std::string{status.sink == SinkState::paused ? "down" : to_string(status.sink)};
-      if (!status.sink_problem.empty()) text += ": " + visible(status.sink_problem);
-    }
+    if (!status.leading && now < begun_ + std::chrono::seconds{2}) return "  starting";
+    if (!status.leading) return "  another process is the relay; standing by";
+    if (status.sink == SinkState::up) return {};
+    std::string text = "  sink ";
+    text += status.sink == SinkState::paused ? "down" : to_string(status.sink);
+    if (!status.sink_problem.empty()) text += ": " + visible(status.sink_problem);
+    return text;
+  }
+
+  void draw(const Status& status, const std::string& text, Time now) {
     if (!out_.is_terminal()) return tell(text, now);
+    const std::uint64_t all = status.delivered + status.pending;
     const double part = all == 0 ? 1.0 : static_cast<double>(status.delivered) / static_cast<double>(all);
     const std::string line = shortened(bar(part, 20) + " " + text, out_.columns() - 1);
     if (line != last_) out_.write("\r" + line + "\x1b[K");
     last_ = line;
   }
 
-  void end() {
-    if (out_.is_terminal() && !last_.empty()) out_.write("\n");
-  }
-
- private:
   void tell(const std::string& text, Time now) {
     if (text == last_ || now < next_) return;
     out_.write(text + "\n");
@@ -175,8 +188,7 @@ void relay(const RelayOptions& wanted, Context& context) {
   notifier->stopping();
   const bool clean = outbox.stop(std::chrono::seconds{5});
   const Status status = outbox.status();
-  progress.show(status, std::chrono::steady_clock::now());
-  progress.end();
+  progress.end(status, std::chrono::steady_clock::now());
   const std::uint64_t died = status.dead > dead_before ? status.dead - dead_before : 0;
   context.out.print(fmt::format("{} delivered, {} {}, {} died", grouped(status.delivered),
                                 grouped(status.pending), status.pending == 1 ? "waits" : "wait",

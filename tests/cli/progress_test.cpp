@@ -3,6 +3,7 @@
 // What a person sees on a terminal while messages flow, or while they are held back.
 #include "cli/terminal.hpp"
 #include "support/broker.hpp"
+#include "support/flaky_proxy.hpp"
 
 #include <satchel/satchel.hpp>
 
@@ -18,7 +19,7 @@ namespace {
 
 std::string satchel_with(const std::string& words) { return "\"" SATCHEL_PROGRAM "\" " + words; }
 
-std::string url(const support::Broker& broker) { return "mqtt://127.0.0.1:" + std::to_string(broker.port()); }
+std::string url(std::uint16_t port) { return "mqtt://127.0.0.1:" + std::to_string(port); }
 
 }  // namespace
 
@@ -35,11 +36,17 @@ TEST_CASE(
       transaction.commit();
     }
   }
-  Terminal terminal{satchel_with("relay " + bench.file() + " --sink " + url(broker) + " --until-empty")};
+  // The link stands still in the middle, until the bar has been seen there.
+  support::FlakyProxy link{broker.port()};
+  link.arm({.harm = support::Harm::stall, .way = support::Way::up, .at = 300'000});
+  Terminal terminal{satchel_with("relay " + bench.file() + " --sink " + url(link.port()) + " --until-empty")};
   const std::regex filling{R"(\[#+\.+\] [1-9][0-9,]*/30,000  [1-9][0-9]*/s  [0-9]+ m?s left)"};
   terminal.wait([&](const std::string& seen) { return std::regex_search(seen, filling); });
+  link.break_all();
   const std::string shown = terminal.wait_for("ended with");
   CHECK(has(shown, "[####################] 30,000/30,000"));
+  CHECK_FALSE(has(shown, "starting"));
+  CHECK_FALSE(has(shown, "standing by"));
   CHECK(has(shown, "30,000 delivered, 0 wait, 0 died"));
   CHECK(has(shown, "ended with 0"));
 }
@@ -65,7 +72,7 @@ TEST_CASE("cli on a terminal: a route that is paused is seen on the live status,
   const Bench bench;
   support::Broker broker;
   satchel::Outbox application{bench.file()};
-  application.attach(url(broker), {.name = "logs", .paused = true});
+  application.attach(url(broker.port()), {.name = "logs", .paused = true});
   application.start();
   application.enqueue({.topic = "log/a"});
   Terminal terminal{satchel_with("status " + bench.file() + " --watch --interval 0.2")};
