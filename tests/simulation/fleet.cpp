@@ -16,6 +16,7 @@
 #include "relay/policy.hpp"
 #include "relay/route.hpp"
 #include "relay/window.hpp"
+#include "support/sanitizer.hpp"
 
 #include <satchel/options.hpp>
 
@@ -40,7 +41,7 @@ using satchel::relay::Route;
 using satchel::relay::Window;
 using Span = satchel::BootTimeTag::duration;
 
-constexpr std::size_t kDevices = 10'000;
+constexpr std::size_t kDevices = support::kSanitized ? 1'000 : 10'000;
 constexpr BootTime kLost{1h};
 constexpr std::uint64_t kBacklog = 360;  // one message every ten seconds for an hour
 constexpr Span kRoundTrip = 100ms;

@@ -6,6 +6,7 @@
 
 #include "support/flaky_proxy.hpp"
 #include "support/report.hpp"
+#include "support/sanitizer.hpp"
 #include "support/temp_dir.hpp"
 
 #include <satchel/satchel.hpp>
@@ -45,11 +46,8 @@ inline std::string key_of(std::size_t index) {
 }
 
 /// How long a sink waits for its server. In an emulator the handshake of TLS alone takes more than 100 ms.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr milliseconds kPatience{1000};
-#else
-inline const milliseconds kPatience{std::getenv("TEST_LAUNCHER") == nullptr ? 100 : 1000};
-#endif
+inline const milliseconds kPatience{support::kSanitized || std::getenv("TEST_LAUNCHER") != nullptr ? 1000
+                                                                                                   : 100};
 constexpr std::chrono::seconds kHang{60};
 
 inline std::string_view to_string(Harm harm) {

@@ -4,6 +4,7 @@
 // copies stay within the bound.
 #include "support/certificates.hpp"
 #include "support/nginx.hpp"
+#include "support/sanitizer.hpp"
 #include "support/temp_dir.hpp"
 
 #include <satchel/satchel.hpp>
@@ -28,11 +29,7 @@ using support::Nginx;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t kMessages = 5'000;
-#else
-constexpr std::size_t kMessages = 100'000;
-#endif
+constexpr std::size_t kMessages = support::kSanitized ? 5'000 : 100'000;
 constexpr std::size_t kRestarts = 5;
 constexpr std::size_t kParallel = 8;
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "support/sanitizer.hpp"
 #include "support/temp_dir.hpp"
 
 #include <satchel/error.hpp>
@@ -22,14 +23,7 @@ struct Unload {
 /// The sanitizers do not let a library have symbols of its own, and a SQLite inside of the program is in no
 /// library that could be loaded once more.
 bool can_be_loaded_twice() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return false;
-#endif
-#endif
-  return satchel::sqlite_copies().front().file.find(".so") != std::string::npos;
+  return !support::kSanitized && satchel::sqlite_copies().front().file.find(".so") != std::string::npos;
 }
 
 }  // namespace
