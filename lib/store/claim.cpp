@@ -121,7 +121,9 @@ Claimed Claims::read(const ClaimQuery& query, const Present& present) {
     last = id;
     ++looked_at;
     if (row.text(kTopic).empty()) {
-      if (tombstones_.size() < kMaxTombstones) tombstones_.push_back(last);
+      // An idle outbox has one, and meets it with each look from the first row on.
+      const bool known = !tombstones_.empty() && tombstones_.back() == last;
+      if (!known && tombstones_.size() < kMaxTombstones) tombstones_.push_back(last);
       continue;
     }
     any_message = true;

@@ -66,19 +66,20 @@ Figures of_the_window(double seconds, std::size_t messages, std::size_t window) 
   return {{"rate", rate}, {"of_window_over_round_trip", rate / most}};
 }
 
-Figures bare_line(std::uint16_t port, std::size_t messages, std::size_t window) {
+Figures bare_line(std::uint16_t port, std::size_t messages, const std::string& payload, std::size_t window) {
   BarePublisher publisher{port};
-  const double seconds = publisher.drain(messages, std::string(100, 'x'), window, 2 * window);
+  const double seconds = publisher.drain(messages, payload, window, 2 * window);
   return of_the_window(seconds, messages - 2 * window, window);
 }
 
-Figures satchel_line(std::uint16_t port, std::size_t messages, std::size_t window) {
+Figures satchel_line(std::uint16_t port, std::size_t messages, const std::string& payload,
+                     std::size_t window) {
   const TempDir directory;
   auto count = std::make_shared<bench::Count>();
   satchel::Options options = bench::with_window(window);
   options.observer = count;
   satchel::Outbox outbox{directory.path() + "/bench.db", options};
-  bench::enqueue(outbox, messages, std::string(100, 'x'));
+  bench::enqueue(outbox, messages, payload);
   outbox.attach(satchel::MqttSink{{.host = "127.0.0.1", .port = port, .window = window}});
   count->mark(2 * window);
   outbox.start();
@@ -126,13 +127,16 @@ void other_ways(const bench::Program& program, std::uint16_t port) {
 
 void slow_disk(const bench::Program& program, std::uint16_t port) {
   const bench::SlowDisk disk{std::chrono::milliseconds{5}};
+  for (const std::size_t bytes : {std::size_t{100}, std::size_t{1024}, std::size_t{16'384}}) {
+    const std::string payload(bytes, 'x');
+    const std::size_t messages = program.sized<std::size_t>(20'000, 2'000) / (bytes > 10'000 ? 5 : 1);
+    program.row("MQTT, " + bench::size_name(bytes) + ", window 100, fsync of 5 ms",
+                {{"satchel, fast disk", [&] { return satchel_drain(port, messages, payload, 100); }},
+                 {"satchel", [&] { return satchel_drain(port, messages, payload, 100, disk.name()); }}},
+                {{"satchel", "rate", "satchel, fast disk", 1 / 1.3}});
+  }
   const std::string payload(100, 'x');
-  const std::size_t messages = program.sized<std::size_t>(20'000, 2'000);
   const std::size_t few = program.sized<std::size_t>(200, 40);
-  program.row("MQTT, 100 B, window 100, fsync of 5 ms",
-              {{"satchel, fast disk", [&] { return satchel_drain(port, messages, payload, 100); }},
-               {"satchel", [&] { return satchel_drain(port, messages, payload, 100, disk.name()); }}},
-              {{"satchel", "rate", "satchel, fast disk", 1 / 1.3}});
   program.row("naive outbox, 100 B, fsync of 5 ms",
               {{"naive outbox, fast disk", [&] { return naive_drain(port, few, payload); }},
                {"naive outbox", [&] { return naive_drain(port, few, payload, disk.name()); }}});
@@ -140,11 +144,17 @@ void slow_disk(const bench::Program& program, std::uint16_t port) {
 
 void long_line(const bench::Program& program, std::uint16_t broker) {
   const bench::DelayProxy line{broker, kOneWay};
-  for (const std::size_t window : {std::size_t{20}, std::size_t{100}, std::size_t{1000}}) {
-    const std::size_t messages = window * program.sized<std::size_t>(60, 12);
-    program.row("MQTT, 100 B, window " + std::to_string(window) + ", round trip 50 ms",
-                {{"bare publisher", [&] { return bare_line(line.port(), messages, window); }},
-                 {"satchel", [&] { return satchel_line(line.port(), messages, window); }}},
+  struct Row {
+    std::size_t bytes;
+    std::size_t window;
+  };
+  for (const Row& row : {Row{100, 20}, Row{100, 100}, Row{100, 1000}, Row{1024, 100}, Row{16'384, 100}}) {
+    const std::size_t messages = row.window * program.sized<std::size_t>(60, 12);
+    const std::string payload(row.bytes, 'x');
+    program.row("MQTT, " + bench::size_name(row.bytes) + ", window " + std::to_string(row.window) +
+                    ", round trip 50 ms",
+                {{"bare publisher", [&] { return bare_line(line.port(), messages, payload, row.window); }},
+                 {"satchel", [&] { return satchel_line(line.port(), messages, payload, row.window); }}},
                 {{"satchel", "of_window_over_round_trip", "", 0.95}});
   }
 }

@@ -8,6 +8,7 @@
 #include "support/fault_vfs.hpp"
 #include "support/temp_dir.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <thread>
@@ -23,6 +24,7 @@ using support::TempDir;
 /// so each measurement begins after the first time.
 constexpr std::size_t kLogBytes = 1 << 20;
 constexpr std::size_t kPage = 4096;
+constexpr std::size_t kRowBytes = 20;
 constexpr const char* kTable = "CREATE TABLE reading(id INTEGER PRIMARY KEY, sensor TEXT, celsius REAL)";
 constexpr const char* kInsert = "INSERT INTO reading(sensor, celsius) VALUES (?, ?)";
 
@@ -33,10 +35,11 @@ struct Load {
   int threads = 1;
 };
 
-/// Runs `transaction` on each thread for a while and counts.
+/// Runs `transaction`, which writes about so many bytes, on each thread for a while and counts.
 template <class Make>
-Figures run(const bench::Program& program, const Load& load, const FaultVfs& vfs, Make&& make) {
-  make(0)(kLogBytes * 3 / kPage / 2 + 50);
+Figures run(const bench::Program& program, const Load& load, const FaultVfs& vfs, std::size_t bytes,
+            Make&& make) {
+  make(0)((kLogBytes * 3 / kPage / 2 + 50) / std::max<std::size_t>(bytes / kPage, 1) + 1);
   const auto time = std::chrono::milliseconds{program.sized(1000, 120)};
   const support::Traffic before = vfs.traffic();
   std::atomic<std::uint64_t> commits{0};
@@ -71,7 +74,7 @@ Figures bare(const bench::Program& program, const Load& load) {
   bench::BareDatabase{path, setup}.run(kTable);
   // The last connection to close would truncate the log.
   const bench::BareDatabase keeper{path, setup};
-  return run(program, load, vfs, [&](int) {
+  return run(program, load, vfs, load.messages * kRowBytes, [&](int) {
     auto database = std::make_shared<bench::BareDatabase>(path, setup);
     auto insert = std::make_shared<bench::BareStatement>(*database, kInsert);
     return [&load, database, insert](std::size_t times) {
@@ -98,7 +101,8 @@ Figures satchel_outbox(const bench::Program& program, const Load& load, bool wit
     tx.commit();
   }
   const std::string payload(load.bytes, 'x');
-  return run(program, load, vfs, [&](int) {
+  const std::size_t bytes = load.messages * (kRowBytes + (with_message ? load.bytes : 0));
+  return run(program, load, vfs, bytes, [&](int) {
     return [&](std::size_t times) {
       for (; times > 0; --times) {
         auto tx = outbox.begin();
@@ -132,6 +136,19 @@ void compare(const bench::Program& program, const Load& load) {
   } else {
     program.row(name_of(load), variants);
   }
+}
+
+std::vector<Load> all_loads() {
+  std::vector<Load> loads;
+  for (const bool full : {true, false}) {
+    for (const int threads : {1, 8}) {
+      for (const std::size_t bytes : {std::size_t{100}, std::size_t{1024}, std::size_t{16'384}}) {
+        for (const std::size_t messages : {1U, 10U, 100U, 1000U})
+          loads.push_back({messages, bytes, full, threads});
+      }
+    }
+  }
+  return loads;
 }
 
 /// `enqueue_async`: each thread has so many without an answer.
@@ -177,15 +194,11 @@ int main(int count, char** words) {
   return bench::guarded([&] {
     bench::Instructions::instance();
     const bench::Program program{"enqueue", count, words};
-    for (const bool full : {true, false}) {
-      for (const std::size_t bytes : {std::size_t{100}, std::size_t{1024}, std::size_t{16'384}}) {
-        for (const std::size_t messages : {1U, 10U, 100U, 1000U}) {
-          // The short run has the corners.
-          if (program.quick() && messages > 1 && (bytes != 100 || messages == 10)) continue;
-          compare(program, {messages, bytes, full, 1});
-        }
-      }
-      compare(program, {1, 100, full, 8});
+    for (const Load& load : all_loads()) {
+      // The short run has the corners.
+      const bool corner =
+          load.messages == 1 || (load.messages > 10 && load.bytes == 100 && load.threads == 1);
+      if (!program.quick() || (corner && (load.threads == 1 || load.bytes == 100))) compare(program, load);
     }
     program.row("group commit, 100 B, full, 8 threads",
                 {{"one thread, one by one", [&] { return together(program, 0); }},

@@ -76,7 +76,9 @@ int main(int count, char** words) {
     }
     const bench::DelayProxy line{nginx.port(), std::chrono::milliseconds{25}};
     const Way far{"http://127.0.0.1:" + std::to_string(line.port()) + "/quiet/", 32};
-    compare(program, "HTTP, 100 B, 32 at once, round trip 50 ms", far, program.sized<std::size_t>(2'000, 300),
-            100);
+    for (const std::size_t bytes : {std::size_t{100}, std::size_t{1024}, std::size_t{16'384}}) {
+      compare(program, "HTTP, " + bench::size_name(bytes) + ", 32 at once, round trip 50 ms", far,
+              program.sized<std::size_t>(2'000, 300), bytes);
+    }
   });
 }
