@@ -11,12 +11,13 @@ namespace satchel::store {
 namespace {
 
 const char* hint_for(int code) {
+  if (code == SQLITE_IOERR_WRITE) return "check the disk quota, the storage device and the kernel log";
   switch (primary(code)) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return "another process holds the write lock; try again, or raise Options::busy_timeout";
     case SQLITE_FULL:
-      return "free space on the file system, or raise Options::max_file_bytes";
+      return "free space on the file system or in the disk quota, or raise Options::max_file_bytes";
     case SQLITE_NOMEM:
       return "free memory; nothing was changed";
     case SQLITE_CORRUPT:
@@ -96,7 +97,7 @@ void throw_open_error(const std::string& operation, const SQLite::Exception& fai
 void throw_system_error(const std::string& operation, const std::string& what, int error) {
   const std::string problem = fmt::format("{}: {}", what, std::generic_category().message(error));
   if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
-    throw FullError{operation, problem, "free space on the file system", error};
+    throw FullError{operation, problem, "free space on the file system or in the disk quota", error};
   }
   throw StorageError{operation, problem, "check the storage device and the rights on the directory", error};
 }

@@ -1,14 +1,40 @@
 // SPDX-License-Identifier: MIT
 #include "store/statement.hpp"
 
-#include <SQLiteCpp/Exception.h>
+#include "store/sqlite_files.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <iterator>
 #include <utility>
 
 namespace satchel::store {
+
+namespace {
+
+/// What the system said of the last call on a file that failed.
+int system_error_of(sqlite3* database, int which) {
+  sqlite3_file* const file = file_of(database, which);
+  int error = 0;
+  if (file == nullptr) return 0;
+  file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error);
+  return error;
+}
+
+}  // namespace
+
+SQLite::Exception failure_of(sqlite3* database, int result) {
+  if (sqlite3_extended_errcode(database) == SQLITE_IOERR_WRITE) {
+    for (const int which : {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER}) {
+      // Like a full disk, these refuse the frame that was being written, and there is no commit.
+      const int error = system_error_of(database, which);
+      if (error == EDQUOT) return {"the disk quota is used up", SQLITE_FULL};
+      if (error == EFBIG) return {"the limit on the size of a file is reached", SQLITE_FULL};
+    }
+  }
+  return {database, result};
+}
 
 sqlite3_stmt* Statement::prepared() {
   if (statement_ == nullptr) {
@@ -56,7 +82,7 @@ bool Statement::step() {
   const int result = sqlite3_step(prepared());
   if (result == SQLITE_ROW) return true;
   if (result == SQLITE_DONE) return false;
-  SQLite::Exception failure{database_, result};
+  const SQLite::Exception failure = failure_of(database_, result);
   reset();
   throw failure;
 }

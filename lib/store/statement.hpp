@@ -2,6 +2,7 @@
 #pragma once
 
 #include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
 
 #include <cstddef>
@@ -13,6 +14,10 @@
 #include <vector>
 
 namespace satchel::store {
+
+/// What SQLite says of its last call on this connection, which had this result. A used-up disk quota, an I/O
+/// error to SQLite, is a full disk here.
+SQLite::Exception failure_of(sqlite3* database, int result);
 
 /// One SQL statement, compiled at its first use and kept. Leaves no open read behind as long as `run`,
 /// `reset` or a `Use` ends each use. Failures are thrown as `SQLite::Exception`. One thread at a time.

@@ -80,7 +80,7 @@ int Writing::execute(std::string_view sql, std::span<const Parameter> parameters
   sqlite3* const database = writer.connection->handle();
   StatementCache::Handle statement = writer.statements.take(database, sql);
   const auto check = [database](int result, int expected) {
-    if (result != expected) throw SQLite::Exception{database, result};
+    if (result != expected) throw failure_of(database, result);
   };
   int index = 0;
   for (const Parameter& parameter : parameters)

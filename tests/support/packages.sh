@@ -9,7 +9,7 @@ build_packages=(
 )
 # What the examples and tests start besides.
 peer_packages=(mosquitto mosquitto-clients nginx sqlite3)
-test_packages=(tmux libcli11-dev doctest-dev openssl ccache spin python3 cmake doxygen)
+test_packages=(tmux btrfs-progs libcli11-dev doctest-dev openssl ccache spin python3 cmake doxygen)
 long_packages=(gcovr valgrind debhelper dpkg-dev lintian)
 sanitizer_packages=(clang-14 libclang-rt-14-dev)
 check_packages=("${sanitizer_packages[@]}" clang-format-14 clang-tidy-14 git)

@@ -19,6 +19,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace disk_full {
 
@@ -57,7 +58,9 @@ class Bench {
  public:
   using Answer = std::function<satchel::Receipt(const satchel::Delivery&)>;
 
-  Bench(const SmallDisk& disk, satchel::Options options) : path{disk.path() + "/box.db"}, options_{options} {
+  Bench(const SmallDisk& disk, const satchel::Options& options) : Bench{disk.path(), options} {}
+  Bench(const std::string& folder, satchel::Options options)
+      : path{folder + "/box.db"}, options_{std::move(options)} {
     options_.clock = clock_;
     options_.observer = troubles_;
   }

@@ -150,9 +150,9 @@ TEST_CASE("disk full: a limit on the size of files is an error with a type, and 
     for (int i = 0; i < 300; ++i) {
       try {
         bench.enqueue(2000);
-      } catch (const satchel::StorageError& error) {
+      } catch (const satchel::FullError& error) {
         ++refused;
-        CHECK(error.hint() != "");
+        CHECK(error.problem().find("size of a file") != std::string::npos);
       }
     }
     bench.relay(50);
