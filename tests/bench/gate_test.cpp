@@ -236,6 +236,6 @@ TEST_CASE("gate: instructions of enqueueing and of draining") {
   }
   CHECK(instructions("enqueue") <= 35'000);
   CHECK(instructions("drain") <= 23'000);
-  CHECK(instructions("live") <= 225'000);
+  CHECK(instructions("live") <= 215'000);
 }
 #endif
