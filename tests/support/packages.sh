@@ -6,11 +6,12 @@ build_packages=(
   g++ meson ninja-build pkg-config
   libsqlite3-dev libsqlitecpp-dev libfmt-dev libcereal-dev
   libmosquitto-dev libcurl4-openssl-dev zlib1g-dev libssl-dev
+  dpkg-dev # Meson asks it where Debian has its libraries
 )
 # What the examples and tests start besides.
 peer_packages=(mosquitto mosquitto-clients nginx sqlite3)
 test_packages=(tmux btrfs-progs libcli11-dev doctest-dev openssl ccache spin python3 cmake doxygen)
-long_packages=(gcovr valgrind debhelper dpkg-dev lintian)
+long_packages=(gcovr valgrind debhelper lintian)
 sanitizer_packages=(clang-14 libclang-rt-14-dev)
 check_packages=("${sanitizer_packages[@]}" clang-format-14 clang-tidy-14 git)
 
