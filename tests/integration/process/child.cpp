@@ -71,6 +71,8 @@ int main(int count, char** arguments) {
     options.max_attempts = 3;
     options.retry_backoff = {std::chrono::milliseconds{1}, 1.0, std::chrono::milliseconds{1}};
     options.settle_linger = std::chrono::milliseconds{1};
+    // A process that was killed keeps its lock until its sync is over, which a busy disk makes long.
+    options.busy_timeout = std::chrono::minutes{1};
     options.observer = std::make_shared<Reporter>();
     satchel::Outbox outbox{arguments[2], options};
     satchel::Transaction tx = outbox.begin();
