@@ -42,6 +42,11 @@ int CheckpointRight::checkpoint(sqlite3* connection, std::int64_t threshold) noe
   }
   // Nobody begins the log anew while it is not yet copied.
   const std::optional<LogExtent> log = log_extent(connection);
+  // What pages are copied from must never be written again, and of what SQLite syncs by itself nothing is
+  // known when the copying fails, or stops half-way.
+  if (log && !is_synced(*log, *file_)) {
+    if (const int synced = sync_log(connection, *file_); synced != SQLITE_OK) return synced;
+  }
   int frames = 0;
   int copied = 0;
   const int result =
@@ -50,10 +55,10 @@ int CheckpointRight::checkpoint(sqlite3* connection, std::int64_t threshold) noe
   if (primary(result) == SQLITE_IOERR) {
     file_->database_in_doubt.store(true);
     doubt_log(*file_);
-  } else if (result == SQLITE_OK && log && copied == frames) {
-    // All of it was copied, and the log was synced before that.
+  } else if (result == SQLITE_OK && log && copied > 0) {
+    // What was copied was synced before that.
     const std::optional<LogExtent> now = log_extent(connection);
-    if (now && now->salt == log->salt) note_synced({log->salt, frames}, *file_);
+    if (now && now->salt == log->salt) note_synced({log->salt, copied}, *file_);
   }
   if (result == SQLITE_OK && frames == copied) {
     // The next writer starts the log anew.

@@ -180,13 +180,9 @@ void note_commit(sqlite3* connection, std::int64_t frames, SharedFile& file) noe
   sqlite3_file* database = file_of(connection, SQLITE_FCNTL_FILE_POINTER);
   if (!header || log == nullptr || database == nullptr) return;
   const int traits = database->pMethods->xDeviceCharacteristics(database);
-  if ((traits & SQLITE_IOCAP_POWERSAFE_OVERWRITE) == 0) {
-    // SQLite fills the last sector with copies of the last frame, and of the last copy syncs what is in that
-    // sector.
-    const std::int64_t end = kLogHeader + frames * (kFrameHeader + page_size_of(*header));
-    const int sector = log->pMethods->xSectorSize(log);
-    if (end % std::clamp(sector < 32 ? 512 : sector, 32, 65'536) != 0) --frames;
-  }
+  // SQLite fills the sector in which such a commit ends with copies of its last frame, and syncs no more than
+  // that sector: the last copy, or a part of it, is left to the next sync, wherever it ends.
+  if ((traits & SQLITE_IOCAP_POWERSAFE_OVERWRITE) == 0) frames = std::max<std::int64_t>(frames - 1, 0);
   note_synced({extent_of(*header).salt, frames}, file);
 }
 
@@ -195,6 +191,11 @@ void note_synced(const LogExtent& extent, SharedFile& file) noexcept {
   if (file.log_in_doubt.load()) return;
   const bool same = extent.salt == file.synced.salt;
   file.synced = {extent.salt, same ? std::max(extent.frames, file.synced.frames) : extent.frames};
+}
+
+bool is_synced(const LogExtent& extent, SharedFile& file) noexcept {
+  const std::lock_guard lock{file.extent_mutex};
+  return extent.salt == file.synced.salt && extent.frames <= file.synced.frames;
 }
 
 int sync_log(sqlite3* connection, SharedFile& file) noexcept {

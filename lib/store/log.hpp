@@ -41,6 +41,9 @@ void note_commit(sqlite3* connection, std::int64_t frames, SharedFile& file) noe
 /// Notes that the first frames of the log were synced. Not believed while the log is in doubt.
 void note_synced(const LogExtent& extent, SharedFile& file) noexcept;
 
+/// Whether all of the log up to there is known to be on the medium.
+bool is_synced(const LogExtent& extent, SharedFile& file) noexcept;
+
 /// Syncs the log as it is: nothing is written. A failure puts it in doubt. Returns the SQLite result code.
 int sync_log(sqlite3* connection, SharedFile& file) noexcept;
 
