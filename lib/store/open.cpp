@@ -307,6 +307,7 @@ void Store::Opening::run() {
       connect();
       look_for_damage();
       prepare();
+      require_columns(writer->database());
       return;
     } catch (const SQLite::Exception& failure) {
       if (attempt == 2) throw;

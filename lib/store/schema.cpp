@@ -130,6 +130,18 @@ CREATE TABLE IF NOT EXISTS satchel_dropped(
 constexpr std::array<Migration, 2> kMigrations{{{1, kVersion1}, {2, kVersion2, kColumns2}}};
 static_assert(kMigrations.back().version == kSchemaVersion);
 
+constexpr std::array<const char*, 7> kAllColumns{
+    "SELECT id, topic, payload, key, content_type, headers, priority, boot, created, delay, ttl, retry, "
+    "sequence FROM satchel_message",
+    "SELECT id, attempts, suspect, boot, due, aged, first_error, last_error, first_boot, first_at, last_at "
+    "FROM satchel_attempt",
+    "SELECT id, identity, topic, payload, key, content_type, headers, priority, boot, created, delay, ttl, "
+    "retry, sequence, reason, attempts, first_error, last_error, died_boot, died FROM satchel_dead",
+    "SELECT name, value FROM satchel_counter",
+    "SELECT boot, boot_id, wall_offset FROM satchel_boot",
+    "SELECT first_id, identity, machine, reason FROM satchel_identity",
+    "SELECT reason, topic, messages, unconfirmed FROM satchel_dropped"};
+
 bool has_column(SQLite::Database& database, const AddedColumn& column) {
   Statement found{database, "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2"};
   return found.bind_text(1, column.table).bind_text(2, column.column).step();
@@ -171,6 +183,10 @@ std::optional<SchemaVersion> read_schema_version(SQLite::Database& database) {
     (state.text(0) == "schema" ? found.version : found.compatible) = state.integer(1);
   }
   return found;
+}
+
+void require_columns(const SQLite::Database& database) {
+  for (const char* columns : kAllColumns) Statement{database, columns}.prepare();
 }
 
 std::string schema_damage(SQLite::Database& database) {

@@ -47,6 +47,10 @@ struct SchemaVersion {
 /// Reads the version; nothing when the file has no satchel tables. Writes nothing.
 std::optional<SchemaVersion> read_schema_version(SQLite::Database& database);
 
+/// Throws when a table of this version, or a column of one, has another name: its definition was damaged,
+/// which might not be met before somebody asks for dead letters. Reads nothing of the tables.
+void require_columns(const SQLite::Database& database);
+
 /// What is wrong with the definitions of satchel's own tables, indexes and triggers, to which damage inside a
 /// text can happen without breaking SQLite's structure; empty: nothing. Knows those of this version only.
 std::string schema_damage(SQLite::Database& database);

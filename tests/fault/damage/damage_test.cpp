@@ -24,7 +24,8 @@ Tally injure_many(const satchel::Options& options, bool silence_allowed) {
   const support::TempDir directory{support::TempDir::Where::memory};
   const std::string path = directory.path() + "/device.db";
   const std::array specimens{damage::make_specimen(1, true), damage::make_specimen(2, false)};
-  Tally tally;
+  // Garbage inside a key leaves a row under another one, which no structure gives away.
+  Tally tally{.keys_may_change = true};
   for (long round = support::size_from_environment("TEST_DAMAGE_FROM", 1); round <= rounds; ++round) {
     std::mt19937 random{static_cast<std::uint32_t>(round)};
     const Specimen& specimen = specimens[static_cast<std::size_t>(round) % 2];

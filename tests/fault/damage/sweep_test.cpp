@@ -56,7 +56,7 @@ std::vector<std::size_t> places_in_use(std::string_view file) {
 TEST_CASE("damage: a flipped bit in the header or the schema costs nothing that is not told") {
   satchel::Options options;
   options.check_at_open = true;
-  Tally tally{.definitions_change = true};
+  Tally tally{.keys_may_change = true};
   for (const bool in_log : {false, true}) {
     CAPTURE(in_log);
     const Specimen specimen = damage::make_specimen(3, in_log);
@@ -89,7 +89,7 @@ TEST_CASE("damage: where damage is refused a file goes on whole, or stays as it 
   options.check_at_open = true;
   options.on_damage = satchel::OnDamage::refuse;
   const Specimen specimen = damage::make_specimen(3, false);
-  Tally tally{.definitions_change = true};
+  Tally tally{.keys_may_change = true};
   long refused = 0;
   long told = 0;  // by SQLite, to the application that reads its rows
   sweep(specimen, &Files::database, damage::vital_places(specimen),

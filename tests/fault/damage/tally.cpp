@@ -42,7 +42,7 @@ std::string Tally::take(const Specimen& specimen, const Outcome& outcome) {
       ++missing_of_table[table_of(row)];
   }
   for (const auto& [row, content] : outcome.rows) {
-    if (specimen.rows.contains(row) || !definitions_change) continue;
+    if (specimen.rows.contains(row) || !keys_may_change) continue;
     ++altered;
     --missing_of_table[table_of(row)];
   }

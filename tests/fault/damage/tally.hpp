@@ -9,9 +9,9 @@ namespace damage {
 
 /// How often what became of a file.
 struct Tally {
-  /// A definition may be damaged so that SQLite still takes it: then rows may be there under other keys, and
-  /// are missing only as far as there are fewer.
-  bool definitions_change = false;
+  /// A definition, or a key itself, may be damaged so that SQLite still takes it: then rows may be there
+  /// under other keys, and are missing only as far as there are fewer.
+  bool keys_may_change = false;
 
   long files = 0;
   long untouched = 0;  ///< went on as if nothing had happened, and nothing was missing

@@ -318,6 +318,13 @@ TEST_CASE("salvage: damage that SQLite takes for an error in the SQL is found, a
     overwrite(file.path, at + definition.find("name"), "nbme");
     problem = "the definition of satchel_state is damaged";
   }
+  SUBCASE("a column that only dead letters have") {
+    const std::string definition = "last_error TEXT,\n  died_boot";
+    const std::size_t at = bytes_of(file.path).find(definition);
+    REQUIRE(at != std::string::npos);
+    overwrite(file.path, at, "lost_error");
+    problem = "the definition of satchel_dead is damaged";
+  }
   const std::string before = bytes_of(file.path);
   file.options.on_damage = OnDamage::refuse;
   CHECK_THROWS_AS(file.open(), OpenError);
