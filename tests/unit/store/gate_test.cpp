@@ -57,10 +57,9 @@ TEST_CASE("gate: a relay leaves a request and is called when its turn has come, 
   until_waiting(gate, 2);
   gate.leave();
   REQUIRE(called.get_future().wait_for(std::chrono::seconds{60}) == std::future_status::ready);
-  // Whether the relay comes in time or too late, the one behind it gets its turn.
+  // Whether the relay comes in time, or so late that the one behind it has come and gone: each gets its turn.
   if (gate.enter_or_request(&relay, [] {})) {
     CHECK(gate.held_by_this_thread());
-    CHECK_FALSE(passed.load());
     gate.leave();
   }
   behind.join();
