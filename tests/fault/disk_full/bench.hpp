@@ -6,6 +6,8 @@
 
 #include "small_disk.hpp"
 
+#include "support/report.hpp"
+
 #include <satchel/error.hpp>
 #include <satchel/outbox.hpp>
 #include <satchel/testing/manual_clock.hpp>
@@ -51,6 +53,15 @@ inline satchel::Options small_options() {
   options.retry_backoff = {milliseconds{10}, 1.0, milliseconds{10}};
   options.probe_backoff = {milliseconds{10}, 1.0, milliseconds{10}};
   options.busy_timeout = milliseconds{0};
+  return options;
+}
+
+/// The same, and the file may grow as far as the disk lets it.
+inline satchel::Options without_quota() {
+  satchel::Options options = small_options();
+  options.max_file_bytes = 0;
+  options.window = 10;
+  options.max_unsettled = 20;
   return options;
 }
 
@@ -159,5 +170,54 @@ class Bench {
   satchel::Options options_;
   int numbers_ = 0;
 };
+
+/// What errors have to say when there is no room.
+struct Told {
+  std::string problem{};
+  std::string hint{};
+};
+
+/// Without a reserve: the disk, which has `fill` and `make_room`, gets full, errors are clear, the relay
+/// stops sending what it cannot record, and room heals everything.
+template <class Disk>
+void live_through(const Disk& disk, Bench& bench, const Told& told, const std::string& what) {
+  bench.open();
+  bench.make_table();
+  for (int i = 0; i < 200; ++i) bench.enqueue(1000);
+  // The relay leads and everything before is recorded; the log is in use up to here.
+  bench.answer = [](const satchel::Delivery&) { return satchel::down("not yet"); };
+  bench.relay(3);
+  disk.fill();
+  const int more = bench.enqueue_until_full(1000);
+  try {
+    bench.enqueue(1000);
+    FAIL("there is no room");
+  } catch (const satchel::FullError& error) {
+    CHECK(error.problem().find(told.problem) != std::string::npos);
+    CHECK(error.hint().find(told.hint) != std::string::npos);
+  }
+  bench.answer = [](const satchel::Delivery&) { return satchel::delivered(); };
+  bench.sent = 0;
+  bench.relay(200);
+  const int sent_while_full = bench.sent;
+  // The control: it is the disk that stops the relay.
+  REQUIRE(bench.outbox->status().pending > 0);
+  CHECK(bench.troubles().failing_times > 0);
+  CHECK(bench.outbox->status().failure);
+  CHECK(bench.troubles().last_hint.find(told.hint) != std::string::npos);
+  CHECK(sent_while_full <= static_cast<int>(10 + 20));
+  disk.make_room();
+  bench.relay();
+  CHECK(bench.outbox->status().pending == 0);
+  CHECK_FALSE(bench.outbox->status().failure);
+  CHECK(bench.troubles().healed_times > 0);
+  bench.enqueue(1000);
+  bench.compare();
+  support::Report report{"disk full", what};
+  report.figure("acknowledged on the full disk", more);
+  report.figure("sent without being recorded", sent_while_full);
+  report.figure("background failures", bench.troubles().failing_times);
+  report.figure("healed", bench.troubles().healed_times);
+}
 
 }  // namespace disk_full

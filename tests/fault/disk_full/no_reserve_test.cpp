@@ -15,14 +15,6 @@ namespace {
 
 constexpr std::uint64_t kDisk = 6U << 20U;
 
-satchel::Options without_quota() {
-  satchel::Options options = small_options();
-  options.max_file_bytes = 0;
-  options.window = 10;
-  options.max_unsettled = 20;
-  return options;
-}
-
 std::size_t files_in(const std::string& path) {
   std::size_t count = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator{path}) ++count;
@@ -54,42 +46,7 @@ class FileLimit {
 TEST_CASE("disk full: without a reserve errors are clear, sending stops, and room heals everything") {
   const SmallDisk disk{kDisk};
   Bench bench{disk, without_quota()};
-  bench.open();
-  bench.make_table();
-  for (int i = 0; i < 200; ++i) bench.enqueue(1000);
-  // The relay leads and everything before is recorded; the log is in use up to here.
-  bench.answer = [](const satchel::Delivery&) { return satchel::down("not yet"); };
-  bench.relay(3);
-  disk.fill();
-  const int more = bench.enqueue_until_full(1000);
-  try {
-    bench.enqueue(1000);
-    FAIL("the disk is full");
-  } catch (const satchel::FullError& error) {
-    CHECK(error.hint().find("free space") != std::string::npos);
-  }
-  bench.answer = [](const satchel::Delivery&) { return satchel::delivered(); };
-  bench.sent = 0;
-  bench.relay(200);
-  const int sent_while_full = bench.sent;
-  // The control: it is the disk that stops the relay.
-  REQUIRE(bench.outbox->status().pending > 0);
-  CHECK(bench.troubles().failing_times > 0);
-  CHECK(bench.outbox->status().failure);
-  CHECK(bench.troubles().last_hint.find("free space") != std::string::npos);
-  CHECK(sent_while_full <= static_cast<int>(10 + 20));
-  disk.make_room();
-  bench.relay();
-  CHECK(bench.outbox->status().pending == 0);
-  CHECK_FALSE(bench.outbox->status().failure);
-  CHECK(bench.troubles().healed_times > 0);
-  bench.enqueue(1000);
-  bench.compare();
-  support::Report report{"disk full", "without a reserve"};
-  report.figure("acknowledged on the full disk", more);
-  report.figure("sent without being recorded", sent_while_full);
-  report.figure("background failures", bench.troubles().failing_times);
-  report.figure("healed", bench.troubles().healed_times);
+  live_through(disk, bench, {.hint = "free space"}, "without a reserve");
 }
 
 TEST_CASE("disk full: a file cannot be made without an inode, and one that is there goes on") {

@@ -11,7 +11,6 @@
 
 #include <doctest/doctest.h>
 
-#include <array>
 #include <cstdio>
 
 using namespace disk_full;
@@ -51,14 +50,7 @@ class QuotaDisk {
 
   /// Writes until the quota says no.
   void fill() const {
-    const int fd = ::open(filler().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0) throw std::system_error{errno, std::generic_category(), "fill"};
-    static constexpr std::array<char, 4096> block{};
-    while (::write(fd, block.data(), block.size()) > 0) {
-    }
-    const int error = errno;
-    ::close(fd);
-    if (error != EDQUOT)
+    if (const int error = fill_up(filler()); error != EDQUOT)
       throw std::system_error{error, std::generic_category(), "the quota does not get full"};
   }
   /// What was deleted counts until the file system has committed that.
@@ -111,62 +103,20 @@ std::string why_not() {
   return {};
 }
 
-satchel::Options without_limit() {
-  satchel::Options options = small_options();
-  options.max_file_bytes = 0;
-  options.window = 10;
-  options.max_unsettled = 20;
-  return options;
-}
-
 }  // namespace
 
 TEST_CASE("disk quota: errors say what is used up, sending stops, and room heals everything") {
   const QuotaDisk disk;
-  Bench bench{disk.path(), without_limit()};
-  bench.open();
-  bench.make_table();
-  for (int i = 0; i < 200; ++i) bench.enqueue(1000);
-  bench.answer = [](const satchel::Delivery&) { return satchel::down("not yet"); };
-  bench.relay(3);
-  disk.fill();
-  const int more = bench.enqueue_until_full(1000);
-  try {
-    bench.enqueue(1000);
-    FAIL("the quota is used up");
-  } catch (const satchel::FullError& error) {
-    CHECK(error.problem().find("quota") != std::string::npos);
-    CHECK(error.hint().find("quota") != std::string::npos);
-  }
-  bench.answer = [](const satchel::Delivery&) { return satchel::delivered(); };
-  bench.sent = 0;
-  bench.relay(200);
-  const int sent_meanwhile = bench.sent;
-  // The control: it is the quota that stops the relay.
-  REQUIRE(bench.outbox->status().pending > 0);
-  CHECK(bench.outbox->status().failure);
-  CHECK(bench.troubles().last_hint.find("quota") != std::string::npos);
-  CHECK(sent_meanwhile <= 10 + 20);
-  disk.make_room();
-  bench.relay();
-  CHECK(bench.outbox->status().pending == 0);
-  CHECK_FALSE(bench.outbox->status().failure);
-  CHECK(bench.troubles().healed_times > 0);
-  bench.enqueue(1000);
-  bench.compare();
-  support::Report report{"disk full", "a disk quota (btrfs)"};
-  report.figure("acknowledged with the quota used up", more);
-  report.figure("sent without being recorded", sent_meanwhile);
-  report.figure("background failures", bench.troubles().failing_times);
-  report.figure("healed", bench.troubles().healed_times);
+  Bench bench{disk.path(), without_quota()};
+  live_through(disk, bench, {.problem = "quota", .hint = "quota"}, "a disk quota (btrfs)");
 }
 
 TEST_CASE("disk quota: a file that cannot be made leaves nothing behind that is taken for one") {
   const QuotaDisk disk;
   disk.fill();
-  CHECK_THROWS_AS((satchel::Outbox{disk.database(), without_limit()}), satchel::StorageError);
+  CHECK_THROWS_AS((satchel::Outbox{disk.database(), without_quota()}), satchel::StorageError);
   disk.make_room();
-  satchel::Outbox other{disk.database(), without_limit()};
+  satchel::Outbox other{disk.database(), without_quota()};
   other.enqueue({.topic = "t"});
   CHECK(other.status().pending == 1);
 }

@@ -50,6 +50,18 @@ inline std::string leave_the_common_mounts() {
   return {};
 }
 
+/// Writes to the end of a file until that is refused; the error that says so.
+inline int fill_up(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (fd < 0) throw std::system_error{errno, std::generic_category(), "fill"};
+  static constexpr std::array<char, 4096> block{};
+  while (::write(fd, block.data(), block.size()) > 0) {
+  }
+  const int error = errno;
+  ::close(fd);
+  return error;
+}
+
 class SmallDisk {
  public:
   /// Throws `std::system_error` when it cannot be mounted.
@@ -73,14 +85,8 @@ class SmallDisk {
 
   /// Takes every free block.
   void fill() const {
-    const int fd = ::open(filler().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0) throw std::system_error{errno, std::generic_category(), "fill"};
-    static constexpr std::array<char, 4096> block{};
-    while (::write(fd, block.data(), block.size()) > 0) {
-    }
-    const int error = errno;
-    ::close(fd);
-    if (error != ENOSPC || free_bytes() != 0) throw std::runtime_error{"the disk does not get full"};
+    if (fill_up(filler()) != ENOSPC || free_bytes() != 0)
+      throw std::runtime_error{"the disk does not get full"};
   }
   void make_room() const { ::unlink(filler().c_str()); }
 
