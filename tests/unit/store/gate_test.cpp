@@ -55,11 +55,13 @@ TEST_CASE("gate: a relay leaves a request and is called when its turn has come, 
     gate.leave();
   }};
   until_waiting(gate, 2);
+  const auto reserved = std::chrono::steady_clock::now();
   gate.leave();
   REQUIRE(called.get_future().wait_for(std::chrono::seconds{60}) == std::future_status::ready);
   // Whether the relay comes in time, or so late that the one behind it has come and gone: each gets its turn.
   if (gate.enter_or_request(&relay, [] {})) {
     CHECK(gate.held_by_this_thread());
+    CHECK((!passed.load() || std::chrono::steady_clock::now() - reserved >= Gate::kReserved));
     gate.leave();
   }
   behind.join();
