@@ -11,6 +11,8 @@
 
 #include <array>
 #include <fstream>
+#include <string>
+#include <vector>
 
 using namespace store_test;
 namespace store = satchel::store;
@@ -92,6 +94,29 @@ TEST_CASE("schema: a migrated file has the same definitions as a new one") {
       "SELECT group_concat(name || sql, '|') FROM (SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL "
       "ORDER BY name)";
   CHECK(Foreign{old.path}.text(all) == Foreign{fresh.path}.text(all));
+}
+
+TEST_CASE("schema: another name of any column is met without reading a row") {
+  SQLite::Database database{":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE};
+  store::migrate(database, store::migrations(), 1);
+  CHECK_NOTHROW(store::require_columns(database));
+  // What opening reads in any case is not among them.
+  store::Statement columns{database,
+                           "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c"
+                           " WHERE m.type = 'table' AND m.name <> 'satchel_state'"};
+  std::vector<std::string> renamed;
+  while (columns.step()) {
+    renamed.push_back("ALTER TABLE " + std::string{columns.text(0)} + " RENAME COLUMN \"" +
+                      std::string{columns.text(1)} + "\" TO other");
+  }
+  REQUIRE(renamed.size() > 50);
+  for (const std::string& change : renamed) {
+    CAPTURE(change);
+    database.exec("BEGIN");
+    database.exec(change);
+    CHECK_THROWS_AS(store::require_columns(database), SQLite::Exception);
+    database.exec("ROLLBACK");
+  }
 }
 
 TEST_CASE("schema: a migration that was cut short goes on where it stopped") {
