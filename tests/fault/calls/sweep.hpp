@@ -5,6 +5,7 @@
 
 #include "life.hpp"
 
+#include "support/parts.hpp"
 #include "support/report.hpp"
 #include "support/temp_dir.hpp"
 
@@ -50,6 +51,16 @@ struct Tally {
     report.figure("background failures, healed", background);
     report.figure("duplicates", duplicates);
     if (dropped > 0) report.figure("dropped or expired", dropped);
+  }
+  Tally& operator+=(const Tally& more) {
+    lives += more.lives;
+    hits += more.hits;
+    errors += more.errors;
+    unknown += more.unknown;
+    background += more.background;
+    duplicates += more.duplicates;
+    dropped += more.dropped;
+    return *this;
   }
 };
 
@@ -122,32 +133,53 @@ inline bool live(const std::string& path, const Fault& fault, std::uint64_t nth,
 /// For the second of two kinds of life: a quarter of the places, unless every one was asked for.
 inline std::uint64_t fewer(std::uint64_t step) { return step == 1 ? 1 : 4 * step; }
 
-/// All lives of one kind of fault: the n-th call fails, n = 1, 1 + step, ... until a life meets no fault. To
-/// look into one failure: TEST_FAULT_AT says which call it is.
-inline Tally sweep(const Fault& fault, std::uint64_t step, const std::string& path) {
+/// Lives on the file at `path`, the fault at call `first`, then `step` calls later each time, until a life
+/// meets none.
+inline Tally walk(const Fault& fault, std::uint64_t first, std::uint64_t step, const std::string& path) {
   Tally tally;
-  Tally first;
+  for (std::uint64_t nth = first; live(path, fault, nth, tally); nth += step) {
+  }
+  CHECK(tally.hits + 1 == tally.lives);
+  return tally;
+}
+
+/// All lives of one kind of fault: the n-th call fails, n = 1, 1 + step, ... until a life meets no fault. To
+/// look into one failure: TEST_FAULT_AT says which call it is. `walk_all` has the lives of a whole sweep.
+template <class WalkAll>
+Tally sweep(const Fault& fault, const std::string& path, const WalkAll& walk_all) {
   // What is made once in a program is made here.
   {
     Life warm_up{path, fault.vfs, fault.hooks, fault.manner};
     warm_up.run();
     warm_up.recover();
   }
-  if (live(path, fault, std::uint64_t{1} << 40U, first)) FAIL("a life without a fault met one");
+  Tally ignored;
+  if (live(path, fault, std::uint64_t{1} << 40U, ignored)) FAIL("a life without a fault met one");
   if (const long at = support::size_from_environment("TEST_FAULT_AT", 0); at > 0) {
+    Tally tally;
     live(path, fault, static_cast<std::uint64_t>(at), tally);
     return tally;
   }
-  for (std::uint64_t nth = 1; live(path, fault, nth, tally); nth += step) {
-  }
-  CHECK(tally.hits + 1 == tally.lives);
-  return tally;
+  return walk_all();
 }
 
-/// The same on a file in a place of its own.
+/// On one file after the other at `path`.
+inline Tally sweep(const Fault& fault, std::uint64_t step, const std::string& path) {
+  return sweep(fault, path, [&] { return walk(fault, 1, step, path); });
+}
+
+/// On files in places of their own, several at a time.
 inline Tally sweep(const Fault& fault, std::uint64_t step) {
   const support::TempDir dir{support::TempDir::Where::memory};
-  return sweep(fault, step, dir.path() + "/life.db");
+  const std::string path = dir.path() + "/life.db";
+  return sweep(fault, path, [&] {
+    Tally all;
+    for (const Tally& tally : support::in_parts<Tally>([&](unsigned part, unsigned parts) {
+           return walk(fault, 1 + step * part, step * parts, path + '.' + std::to_string(part));
+         }))
+      all += tally;
+    return all;
+  });
 }
 
 }  // namespace calls

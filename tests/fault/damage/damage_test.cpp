@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "fault/damage/tally.hpp"
+#include "support/parts.hpp"
 #include "support/report.hpp"
 #include "support/temp_dir.hpp"
 
@@ -18,32 +19,44 @@ using damage::Outcome;
 using damage::Specimen;
 using damage::Tally;
 
-/// Injures copies of two specimens, one with a part in the log and one without, and looks what comes of them.
+using Specimens = std::array<Specimen, 2>;
+
+/// Injures a copy of a specimen, the one whose turn it is, and looks what comes of it.
+void injure_one(const Specimens& specimens, long round, const std::string& path,
+                const satchel::Options& options, bool silence_allowed, Tally& tally) {
+  std::mt19937 random{static_cast<std::uint32_t>(round)};
+  const Specimen& specimen = specimens[static_cast<std::size_t>(round) % specimens.size()];
+  Files files = specimen.files;
+  const Injury injury = damage::injure(files, random);
+  CAPTURE(round);
+  CAPTURE(injury.what);
+  CAPTURE(injury.file);
+  CAPTURE(injury.at);
+  files.place(path);
+  const Outcome outcome = damage::live_on(path, options);
+  CHECK(outcome.failure == "");
+  const std::string silent = tally.take(specimen, outcome);
+  if (!silence_allowed) CHECK(silent == "");
+}
+
+/// Injures copies of two specimens, one with a part in the log and one without.
 Tally injure_many(const satchel::Options& options, bool silence_allowed) {
+  const long first = support::size_from_environment("TEST_DAMAGE_FROM", 1);
   const long rounds = support::size_from_environment("TEST_DAMAGES", 400);
-  const support::TempDir directory{support::TempDir::Where::memory};
-  const std::string path = directory.path() + "/device.db";
-  const std::array specimens{damage::make_specimen(1, true), damage::make_specimen(2, false)};
+  const Specimens specimens{damage::make_specimen(1, true), damage::make_specimen(2, false)};
   // Garbage inside a key leaves a row under another one, which no structure gives away.
-  Tally tally{.keys_may_change = true};
-  for (long round = support::size_from_environment("TEST_DAMAGE_FROM", 1); round <= rounds; ++round) {
-    std::mt19937 random{static_cast<std::uint32_t>(round)};
-    const Specimen& specimen = specimens[static_cast<std::size_t>(round) % 2];
-    Files files = specimen.files;
-    const Injury injury = damage::injure(files, random);
-    CAPTURE(round);
-    CAPTURE(injury.what);
-    CAPTURE(injury.file);
-    CAPTURE(injury.at);
-    files.place(path);
-    const Outcome outcome = damage::live_on(path, options);
-    CHECK(outcome.failure == "");
-    const std::string silent = tally.take(specimen, outcome);
-    if (!silence_allowed) CHECK(silent == "");
-  }
-  CHECK(tally.salvaged > 0);
-  CHECK(tally.messages_saved > tally.messages_lost);
-  return tally;
+  Tally all{.keys_may_change = true};
+  for (const Tally& tally : support::in_parts<Tally>([&](unsigned part, unsigned parts) {
+         const support::TempDir directory{support::TempDir::Where::memory};
+         Tally mine{.keys_may_change = true};
+         for (long round = first + part; round <= rounds; round += parts)
+           injure_one(specimens, round, directory.path() + "/device.db", options, silence_allowed, mine);
+         return mine;
+       }))
+    all += tally;
+  CHECK(all.salvaged > 0);
+  CHECK(all.messages_saved > all.messages_lost);
+  return all;
 }
 
 TEST_CASE("damage: with a check at open, what can be read goes on and what is lost is told") {

@@ -79,6 +79,19 @@ std::string Tally::take(const Specimen& specimen, const Outcome& outcome) {
   return untold;
 }
 
+Tally& Tally::operator+=(const Tally& more) {
+  files += more.files;
+  untouched += more.untouched;
+  salvaged += more.salvaged;
+  messages_saved += more.messages_saved;
+  messages_lost += more.messages_lost;
+  altered += more.altered;
+  rows_saved += more.rows_saved;
+  rows_lost += more.rows_lost;
+  silent += more.silent;
+  return *this;
+}
+
 void Tally::report(const std::string& done) const {
   support::Report line{"damage", done};
   line.figure("files", files);

@@ -26,6 +26,7 @@ struct Tally {
   /// Counts what an outbox still has of a specimen, wherever it ended. What is missing without a word about
   /// it; empty: nothing.
   std::string take(const Specimen& specimen, const Outcome& outcome);
+  Tally& operator+=(const Tally& more);
   /// A line of the report, under `done`.
   void report(const std::string& done) const;
 };

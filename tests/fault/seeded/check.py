@@ -8,7 +8,9 @@ report. A test that does not come to its end is red only for a bug that is marke
 with something else shall not pass for a test that noticed something.
 """
 
+import concurrent.futures
 import os
+import queue
 import re
 import shutil
 import signal
@@ -92,6 +94,17 @@ class TookTooLong(Exception):
     """The test did not come to its end."""
 
 
+running = set()  # the tests that run
+
+
+def clean_up(scratch):
+    """Who ends this program by a signal leaves neither the copies nor a test behind."""
+    for process in list(running):
+        os.killpg(process.pid, signal.SIGKILL)
+    shutil.rmtree(scratch, ignore_errors=True)
+    os._exit(1)
+
+
 def run(directory, command, scratch, patience):
     """(red, what it said first)."""
     # The sizes of a long run are not for here.
@@ -100,12 +113,15 @@ def run(directory, command, scratch, patience):
     process = subprocess.Popen([directory / command[0], *command[1:]], cwd=directory, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                                env=environment, start_new_session=True)
+    running.add(process)
     try:
         output, _ = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         raise TookTooLong(f"{command[0]} had not come to its end after {patience:.0f} s") from None
+    finally:
+        running.discard(process)
     if process.returncode == 0:
         return False, ""
     case = re.search(r"^TEST CASE:\s+(.*)$|^(seed \d+: .*)$|^(FAIL.*)$", output, re.MULTILINE)
@@ -132,7 +148,7 @@ class Bench:
 
     def __init__(self, scratch):
         self.tree, self.directory, self.temporary = (Path(scratch) / name for name in ("tree", "build", "tmp"))
-        self.temporary.mkdir()
+        self.temporary.mkdir(parents=True)
         self.green = set()
         shutil.copytree(ROOT, self.tree, ignore=lambda folder, names: [
             name for name in names if name == ".git" or (Path(folder) == ROOT and name.startswith("build"))])
@@ -178,6 +194,35 @@ class Bench:
         return None
 
 
+def groups_of(defects):
+    """Those that begin with the same test together, the largest group first."""
+    groups = {}
+    for defect in defects:
+        groups.setdefault(defect.tries[0][0], []).append(defect)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def work(scratch, groups):
+    """Takes one group after the other until none is left; how many bugs were found."""
+    bench = Bench(scratch)
+    found = 0
+    while True:
+        try:
+            defects = groups.get_nowait()
+        except queue.Empty:
+            return found
+        for defect in defects:
+            try:
+                line = bench.check(defect)
+            except BuildFailed as error:
+                # The others are tried all the same: one look at the output shall do for every quote to be mended.
+                print(f"SEEDED | {defect.name} | NOT BUILT | the compiler takes this bug for an error\n{error}",
+                      flush=True)
+                continue
+            print(f"SEEDED | {defect.name} | {line or 'NOT FOUND | by none of its tests'}", flush=True)
+            found += line is not None
+
+
 def main():
     for tool in ("meson", "ninja"):
         if shutil.which(tool) is None:
@@ -194,21 +239,14 @@ def main():
     if stale:
         return 1
     defects = chosen()
-    # Who ends this program by a signal must not leave the copy behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with tempfile.TemporaryDirectory() as scratch:
-        bench = Bench(scratch)
-        found = 0
-        for defect in defects:
-            try:
-                line = bench.check(defect)
-            except BuildFailed as error:
-                # The others are tried all the same: one look at the output shall do for every quote to be mended.
-                print(f"SEEDED | {defect.name} | NOT BUILT | the compiler takes this bug for an error\n{error}",
-                      flush=True)
-                continue
-            print(f"SEEDED | {defect.name} | {line or 'NOT FOUND | by none of its tests'}", flush=True)
-            found += line is not None
+    groups = queue.Queue()
+    for group in groups_of(defects):
+        groups.put(group)
+    # A second copy has to be built, too.
+    benches = min(groups.qsize(), os.cpu_count() or 1, 1 + len(defects) // 10)
+    with tempfile.TemporaryDirectory() as scratch, concurrent.futures.ThreadPoolExecutor(benches) as pool:
+        signal.signal(signal.SIGTERM, lambda *_: clean_up(scratch))
+        found = sum(pool.map(lambda number: work(Path(scratch) / str(number), groups), range(benches)))
     print(f"REPORT seeded defects | deliberate bugs in a copy of the tree, one at a time | "
           f"seeded={len(defects)}, found={found}")
     return 0 if found == len(defects) else 1
