@@ -134,16 +134,20 @@ void Drops::remember(DropReason reason, const DroppedRow& row) {
   ++told_[std::move(told)];
   // What never had an id is missed by nobody.
   if (!announce_ || row.row == 0) return;
-  Lists& lists = lists_of(reason, row.topic);
+  Lists& lists = lists_of(announced_, reason, row.topic);
   runs_ += append(lists.rows, row.row) ? 1 : 0;
   if (row.sequence) runs_ += append(lists.sequences, *row.sequence) ? 1 : 0;
   if (!row.announcement.empty()) inherit(row.announcement);
 }
 
-Drops::Lists& Drops::lists_of(DropReason reason, const std::string& topic) {
+Drops::Lists& Drops::lists_of(Groups& groups, DropReason reason, const std::string& topic) {
   Group group{reason, announced_topic(topic)};
-  if (announced_.size() >= kAnnouncedTopics && !announced_.contains(group)) group.second.clear();
-  return announced_[std::move(group)];
+  const auto found = groups.find(group);
+  if (found != groups.end()) return found->second;
+  const auto named = std::count_if(groups.begin(), groups.end(),
+                                   [](const auto& known) { return !known.first.second.empty(); });
+  if (named >= kAnnouncedTopics) group.second.clear();
+  return groups[std::move(group)];
 }
 
 void Drops::inherit(const std::string& announcement) {
@@ -156,7 +160,7 @@ void Drops::inherit(const std::string& announcement) {
     runs_ += more.size() - std::min(more.size(), before - runs.size());
   };
   for (const Announcement::Entry& entry : old->dropped) {
-    Lists& lists = lists_of(entry.reason, entry.topic);
+    Lists& lists = lists_of(inherited_[old->identity], entry.reason, entry.topic);
     add(lists.rows, entry.rows);
     add(lists.sequences, entry.sequences);
   }
@@ -179,35 +183,53 @@ std::vector<Run> Drops::without_pending(const std::vector<Run>& rows) {
 
 std::vector<std::string> Drops::take_announcements(const std::vector<IdentityRange>& ranges) {
   for (auto& [group, lists] : announced_) lists.rows = without_pending(lists.rows);
-  std::vector<std::string> payloads;
+  std::map<Identity, Groups> all = std::move(inherited_);
   for (std::size_t i = 0; i < ranges.size(); ++i) {
     const std::int64_t end = i + 1 < ranges.size() ? ranges[i + 1].first : INT64_MAX;
-    std::string entries;
     for (auto& [group, lists] : announced_) {
       const std::vector<Run> rows = within(lists.rows, ranges[i].first, end);
       if (rows.empty()) continue;
-      entries += fmt::format(R"({}{{"reason":"{}","topic":"{}","rows":[{}])", entries.empty() ? "" : ",",
-                             to_string(group.first), escaped(group.second), json_of(rows));
+      Lists& here = lists_of(all[ranges[i].identity], group.first, group.second);
+      here.rows.insert(here.rows.end(), rows.begin(), rows.end());
+      join(here.rows);
       // Numbers of a route go on through all identities: once is enough.
-      if (!lists.sequences.empty()) entries += fmt::format(R"(,"sequences":[{}])", json_of(lists.sequences));
+      here.sequences.insert(here.sequences.end(), lists.sequences.begin(), lists.sequences.end());
+      join(here.sequences);
       lists.sequences.clear();
-      entries += '}';
     }
-    if (entries.empty()) continue;
-    payloads.push_back(
-        fmt::format(R"({{"identity":"{}","dropped":[{}]}})", hex_of(ranges[i].identity), entries));
   }
-  announced_.clear();
-  runs_ = 0;
+  std::vector<std::string> payloads;
+  for (const IdentityRange& range : ranges) {
+    if (const auto found = all.extract(range.identity))
+      payloads.push_back(announcement_of(found.key(), found.mapped()));
+  }
+  for (const auto& [identity, groups] : all) payloads.push_back(announcement_of(identity, groups));
+  clear_announced();
   return payloads;
+}
+
+std::string Drops::announcement_of(const Identity& identity, const Groups& groups) {
+  std::string entries;
+  for (const auto& [group, lists] : groups) {
+    entries += fmt::format(R"({}{{"reason":"{}","topic":"{}","rows":[{}])", entries.empty() ? "" : ",",
+                           to_string(group.first), escaped(group.second), json_of(lists.rows));
+    if (!lists.sequences.empty()) entries += fmt::format(R"(,"sequences":[{}])", json_of(lists.sequences));
+    entries += '}';
+  }
+  return fmt::format(R"({{"identity":"{}","dropped":[{}]}})", hex_of(identity), entries);
+}
+
+void Drops::clear_announced() noexcept {
+  announced_.clear();
+  inherited_.clear();
+  runs_ = 0;
 }
 
 std::map<Drops::Group, std::uint64_t> Drops::take_told() { return std::exchange(told_, {}); }
 
 void Drops::clear() noexcept {
-  announced_.clear();
+  clear_announced();
   told_.clear();
-  runs_ = 0;
 }
 
 }  // namespace satchel::store

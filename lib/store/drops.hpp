@@ -29,7 +29,7 @@ class Drops {
   static constexpr std::int64_t kTopics = 200;
   /// Runs of ids that one announcement names, and topics.
   static constexpr std::size_t kAnnouncedRuns = 200;
-  static constexpr std::size_t kAnnouncedTopics = 20;
+  static constexpr std::ptrdiff_t kAnnouncedTopics = 20;
   /// What one announcement takes up at most: longer topics count as one.
   static constexpr std::size_t kAnnouncementBytes = 24U << 10U;
 
@@ -39,7 +39,7 @@ class Drops {
   void record(DropReason reason, const std::vector<DroppedRow>& rows);
 
   /// Something waits to be announced; so much that it should be done now.
-  bool announces() const noexcept { return !announced_.empty(); }
+  bool announces() const noexcept { return !announced_.empty() || !inherited_.empty(); }
   bool full() const noexcept { return runs_ >= kAnnouncedRuns; }
   /// What is to be announced, one payload for each identity. What is pending after all, because the
   /// application has rolled back to a savepoint, is left out. Then nothing waits any more.
@@ -55,6 +55,7 @@ class Drops {
     std::vector<Run> rows;
     std::vector<Run> sequences;
   };
+  using Groups = std::map<Group, Lists>;
   struct Sum {
     std::int64_t messages = 0;
     std::int64_t unconfirmed = 0;
@@ -62,16 +63,20 @@ class Drops {
   void count(const Group& group, const Sum& sum);
   bool add_to(const Group& group, const Sum& sum);
   void remember(DropReason reason, const DroppedRow& row);
-  Lists& lists_of(DropReason reason, const std::string& topic);
+  static Lists& lists_of(Groups& groups, DropReason reason, const std::string& topic);
   void inherit(const std::string& announcement);
   std::vector<Run> without_pending(const std::vector<Run>& rows);
+  static std::string announcement_of(const Identity& identity, const Groups& groups);
+  void clear_announced() noexcept;
 
   const bool announce_;
   Statement add_;
   Statement topics_;
   Statement insert_;
   Statement pending_;
-  std::map<Group, Lists> announced_;
+  Groups announced_;
+  /// What dropped announcements said, whose identity the file may have forgotten since.
+  std::map<Identity, Groups> inherited_;
   std::size_t runs_ = 0;
   std::map<Group, std::uint64_t> told_;
 };

@@ -345,6 +345,34 @@ TEST_CASE("drops: only what lies in the range of an identity is announced under 
   CHECK(announced(*store).size() == 3);
 }
 
+TEST_CASE(
+    "drops: what a dropped announcement said of an identity that is forgotten is announced again under it") {
+  File file;
+  file.options.announce_topic = "drops";
+  file.options.quota = {.messages = 3, .when_full = satchel::WhenFull::drop_oldest};
+  const auto store = file.open();
+  const satchel::Identity old = store->save(message()).identity;
+  for (int i = 0; i < 2; ++i) store->save(message());
+  store->renew_identity();
+  // Two go for this one and its announcement, and one more for the next: nothing of the old identity is left.
+  for (int i = 0; i < 2; ++i) store->save(message());
+  store->renew_identity();
+  for (int i = 0; i < 9; ++i) {
+    store->save(message());
+    Rows told;
+    for (const Announcement& one : announced(*store)) {
+      if (one.identity != old) continue;
+      for (const Announcement::Entry& entry : one.dropped) {
+        for (const satchel::AuditRange& range : entry.rows) {
+          for (std::int64_t row = range.first; row <= range.last; ++row) told.push_back(row);
+        }
+      }
+    }
+    CAPTURE(i);
+    CHECK(told == Rows{1, 2, 3});
+  }
+}
+
 TEST_CASE("drops: a run of ids of which some come back with a savepoint is announced without them") {
   File file;
   file.options.announce_topic = "drops";
