@@ -115,7 +115,8 @@ struct Options {
 
   /// Not empty: everything that is dropped, expires or is discarded is announced by a message to this topic,
   /// committed together with it, so that the receiver can tell a gap from a loss. New messages that found no
-  /// room never had an id and leave no gap: they are counted and not announced. See `Outbox::dropped`.
+  /// room never had an id and leave no gap: they are counted and not announced. An announcement takes room in
+  /// the quota, and makes it as `when_full` says. See `Outbox::dropped`.
   std::string announce_topic{};
 
   /// What to do about an older copy of the file. `keep` only where receivers rely on one identity.

@@ -157,7 +157,9 @@ class Outbox {
   bool replay(const MessageId& id);
   /// Replays all, 500 in a transaction; returns how many.
   std::uint64_t replay_all();
-  /// Deletes a dead letter for good, counted. False when there is none with this id.
+  /// Deletes a dead letter for good, counted. False when there is none with this id. Where drops are
+  /// announced the announcement needs room in the quota: it may drop another message, or be a
+  /// `QuotaExceeded`, by which the dead letter stays.
   bool discard(const MessageId& id);
 
   /// What was dropped since the file was made, by reason and topic: at most 201 topics of each reason.

@@ -186,14 +186,20 @@ void World::enqueue(satchel::Message message, Nature nature) {
   }
   if (id.row != 0) oracle_->enqueued(id, message, nature);
   if (!may_drop) return;
-  const std::set<Row> after = backend_->pending();
+  const std::set<Row> after = see_drops(before, message);
+  if (id.row != 0) check_quota(after);
+}
+
+/// Of what was pending before, what is gone now has made room. What is pending after that.
+std::set<Row> World::see_drops(const std::set<Row>& before, const satchel::Message& by) {
+  std::set<Row> after = backend_->pending();
   for (const Row row : before) {
     // Or they were delivered, and have ridden.
     // An announcement that was not sent yet is nobody's loss: what it says goes into the next one.
     if (after.count(row) != 0 || !oracle_->knows(row) || (may_ride() && oracle_->has_arrived(row))) continue;
-    oracle_->given_up(row, message);
+    oracle_->given_up(row, by);
   }
-  if (id.row != 0) check_quota(after);
+  return after;
 }
 
 /// What the application has enqueued is within the limits.
@@ -328,8 +334,16 @@ void World::discard_one() {
   if (dead.empty()) return;
   auto one = dead.begin();
   std::advance(one, static_cast<std::ptrdiff_t>(chance(dead.size())));
+  const std::set<Row> before = backend_->pending();
+  try {
+    backend_->discard(oracle_->fate(*one).id);
+  } catch (const satchel::QuotaExceeded&) {
+    // The announcement of it needs room, too.
+    if (options_.announce_topic.empty() || !limits(options_.quota) || backend_->dead() != dead) throw;
+    return;
+  }
   oracle_->discarded(*one);
-  backend_->discard(oracle_->fate(*one).id);
+  see_drops(before, {});
 }
 
 void World::go_away(Peer& peer) {
