@@ -139,6 +139,7 @@ class RouteRelay {
 
   // route_relay_send.cpp
   bool fill_alone(std::vector<Loaded>& batch, std::size_t others);
+  bool next_suspect(std::vector<Loaded>& batch, std::size_t others);
   bool try_topic(std::vector<Loaded>& batch);
   bool add_from(Tier& tier, std::vector<Loaded>& batch, std::size_t& bytes);
   bool fits(std::size_t bytes, std::size_t batch_bytes, bool first) const noexcept;

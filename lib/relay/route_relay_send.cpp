@@ -93,8 +93,16 @@ void RouteRelay::put_back(const std::vector<Loaded>& batch) {
 
 /// True: a suspect has its turn, or waits for the others to come back first.
 bool RouteRelay::fill_alone(std::vector<Loaded>& batch, std::size_t others) {
+  const bool wanted = std::exchange(wants_process_, false);
+  const bool goes = next_suspect(batch, others);
+  // Other routes, which it has held back, have their turn.
+  if (wanted && !wants_process_) shared_.progress = true;
+  return goes;
+}
+
+/// The same, but for those that wait for it. `wants_process_` is false before.
+bool RouteRelay::next_suspect(std::vector<Loaded>& batch, std::size_t others) {
   Lead& lead = *lead_;
-  wants_process_ = false;
   for (std::size_t tries = lead.isolation.waiting(); tries > 0; --tries) {
     const std::optional<std::int64_t> row = lead.isolation.next();
     if (!row) return false;
@@ -107,10 +115,10 @@ bool RouteRelay::fill_alone(std::vector<Loaded>& batch, std::size_t others) {
     }
     // A process does not tell by which route it died. What is known has to be recorded first.
     const bool sole = dangerous || shared_.routes == 1;
-    wants_process_ = sole;
-    if (!lead.flights.empty() || (sole && others > 0)) return true;
-    if (sole && !shared_.lead->outcomes.empty()) {
-      shared_.lead->settle_now = true;
+    const bool others_fly = !lead.flights.empty() || (sole && others > 0);
+    if (others_fly || (sole && !shared_.lead->outcomes.empty())) {
+      wants_process_ = sole;
+      shared_.lead->settle_now = shared_.lead->settle_now || !others_fly;
       return true;
     }
     std::optional<Loaded> message = read(*row);
@@ -123,7 +131,6 @@ bool RouteRelay::fill_alone(std::vector<Loaded>& batch, std::size_t others) {
     lead.alone = admit(std::move(*message), batch);
     lead.sole = lead.alone && sole;
     if (lead.alone) return true;
-    wants_process_ = false;
   }
   return false;
 }

@@ -154,6 +154,27 @@ TEST_CASE("routes: a message that may end the process is sent when nothing else 
   CHECK(bench.storage->pending() == 0);
 }
 
+TEST_CASE("routes: a suspect that somebody has deleted does not keep the other routes waiting") {
+  // Whichever route has its turn first.
+  for (const bool one_round_more : {false, true}) {
+    CAPTURE(one_round_more);
+    RoutesBench bench{alarms_and_rest()};
+    bench.sinks[0]->answer({});
+    const std::int64_t alarm = bench.put("alarm/x");
+    bench.run();
+    REQUIRE(bench.under_way(0) == Rows{alarm});
+    bench.crash();
+    bench.run();
+    if (one_round_more) bench.relay->step();
+    REQUIRE(bench.storage->erase(alarm));
+    // When it is its turn it is gone.
+    bench.clock.advance(1s);
+    const std::int64_t value = bench.put("value");
+    bench.run();
+    CHECK(bench.sent(1) == Rows{value});
+  }
+}
+
 TEST_CASE("routes: rows that a transaction is about to drop are not sent, and looked at later") {
   RoutesBench bench{{route_of("all")}};
   for (int i = 0; i < 4; ++i) bench.put("t", i < 2 ? "k" : "");
