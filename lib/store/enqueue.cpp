@@ -154,7 +154,9 @@ void Enqueuer::dropped(DropReason reason, const std::vector<DroppedRow>& rows, c
   Attempt attempt{*this};
   if (announces_ && meter_.limits()) {
     look_anew();
-    if (const auto shortage = make_room(kNothing, true, attempt.staged)) throw_full(*shortage);
+    if (const auto shortage = make_room(kNothing, true, attempt.staged))
+      throw QuotaExceeded{"announce", shortage->problem,
+                          "nothing is discarded; wait until something is delivered, or raise Options::quota"};
   }
   record(attempt.staged);
   drops_.record(reason, rows);
