@@ -329,21 +329,22 @@ void World::replay_one() {
   backend_->replay(oracle_->fate(*one).id);
 }
 
-void World::discard_one() {
+/// False: the storage has no room to announce it.
+bool World::discard_one() {
   const std::set<Row> dead = backend_->dead();
-  if (dead.empty()) return;
+  if (dead.empty()) return true;
   auto one = dead.begin();
   std::advance(one, static_cast<std::ptrdiff_t>(chance(dead.size())));
   const std::set<Row> before = backend_->pending();
   try {
     backend_->discard(oracle_->fate(*one).id);
   } catch (const satchel::QuotaExceeded&) {
-    // The announcement of it needs room, too.
     if (options_.announce_topic.empty() || !limits(options_.quota) || backend_->dead() != dead) throw;
-    return;
+    return false;
   }
   oracle_->discarded(*one);
   see_drops(before, {});
+  return true;
 }
 
 void World::go_away(Peer& peer) {
@@ -453,7 +454,8 @@ void World::come_to_rest() {
     }
     const auto next = relay_->next_step();
     if (!next && options_.dead_key == satchel::DeadKey::block && !backend_->dead().empty()) {
-      discard_one();
+      // Where there is no room to announce it, somebody has to make some.
+      if (!discard_one()) erase_one();
       continue;
     }
     if (!next) {

@@ -85,7 +85,7 @@ class World {
   void crash();
   void erase_one();
   void replay_one();
-  void discard_one();
+  bool discard_one();
   void step_clock();
   void go_away(Peer& peer);
   void forbid();
