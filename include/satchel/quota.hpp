@@ -20,7 +20,7 @@ enum class WhenFull : std::uint8_t {
 
 /// How much may wait in the file. Checked at every enqueue at a cost that does not depend on the backlog, and
 /// never exceeded, after a crash neither. Messages that are with a sink are not dropped. Plain SQL of others
-/// passes it by. One enqueue drops 1000 messages at most; where that is not enough, it fails.
+/// and a replay pass it by. One enqueue drops 1000 messages at most; where that is not enough, it fails.
 ///
 /// Messages that have expired go first, whatever `when_full` says: the relay drops those of a route that is
 /// up, and an enqueue that finds no room those of the others, a few at each call, from the first rows of the

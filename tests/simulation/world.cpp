@@ -187,7 +187,7 @@ void World::enqueue(satchel::Message message, Nature nature) {
   if (id.row != 0) oracle_->enqueued(id, message, nature);
   if (!may_drop) return;
   const std::set<Row> after = see_drops(before, message);
-  if (id.row != 0) check_quota(after);
+  if (id.row != 0) check_quota(after, message.priority.value_or(satchel::Priority::normal));
 }
 
 /// Of what was pending before, what is gone now has made room. What is pending after that.
@@ -202,8 +202,9 @@ std::set<Row> World::see_drops(const std::set<Row>& before, const satchel::Messa
   return after;
 }
 
-/// What the application has enqueued is within the limits.
-void World::check_quota(const std::set<Row>& pending) {
+/// What the application has enqueued is within the limits of all and of its own priority. Those of another
+/// may be exceeded: a replay does not ask.
+void World::check_quota(const std::set<Row>& pending, satchel::Priority enqueued) {
   const auto check = [&](std::uint64_t messages, std::uint64_t bytes,
                          std::optional<satchel::Priority> priority) {
     const auto [count, size] = oracle_->load(pending, priority);
@@ -214,9 +215,10 @@ void World::check_quota(const std::set<Row>& pending) {
   };
   const satchel::Quota& quota = options_.quota;
   check(quota.messages, quota.exact ? quota.bytes : 0, std::nullopt);
-  check(quota.urgent.messages, quota.urgent.bytes, satchel::Priority::urgent);
-  check(quota.normal.messages, quota.normal.bytes, satchel::Priority::normal);
-  check(quota.bulk.messages, quota.bulk.bytes, satchel::Priority::bulk);
+  const satchel::Quota::Share& share = enqueued == satchel::Priority::urgent ? quota.urgent
+                                       : enqueued == satchel::Priority::bulk ? quota.bulk
+                                                                             : quota.normal;
+  check(share.messages, share.bytes, enqueued);
 }
 
 std::string World::some_key() {

@@ -72,7 +72,7 @@ class World {
   void enqueue();
   void enqueue(satchel::Message message, Nature nature);
   std::set<Row> see_drops(const std::set<Row>& before, const satchel::Message& by);
-  void check_quota(const std::set<Row>& pending);
+  void check_quota(const std::set<Row>& pending, satchel::Priority enqueued);
   void add_policies(satchel::Message& message);
   void answer_some();
   void answer(Peer& peer, const satchel::Delivery& delivery);
