@@ -218,6 +218,7 @@ std::optional<BootTime> RouteRelay::next_step() const {
       consider(send_from_);
       consider(limited_until_);
       consider(lead.topics.next());
+      if (!lead.tiers.none_again() || !lead.tiers.exhausted()) consider(lead.window.next());
       if (const auto span = lead.isolation.watch()) consider(route_.up_since() + *span);
     }
   }

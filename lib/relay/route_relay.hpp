@@ -168,7 +168,7 @@ class RouteRelay {
 
   // route_relay_end.cpp
   void end(Entry& entry, Outcome outcome);
-  void end_delivered(Entry& entry);
+  void end_delivered(Entry& entry, BootTime sent_at);
   void end_expired(Entry& entry);
   void end_dead(Entry& entry, DeadReason reason, int attempts, std::string error);
   void end_failed(Entry& entry, int attempts, const std::string& error, milliseconds backoff,

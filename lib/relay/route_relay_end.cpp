@@ -22,9 +22,9 @@ void RouteRelay::end(Entry& entry, Outcome outcome) {
   shared_.lead->outcomes.add(std::move(outcome), shared_.now);
 }
 
-void RouteRelay::end_delivered(Entry& entry) {
+void RouteRelay::end_delivered(Entry& entry, BootTime sent_at) {
   ++deliveries_;
-  lead_->window.delivered();
+  lead_->window.delivered(shared_.now - sent_at);
   Outcome outcome;
   outcome.kind = Outcome::Kind::delivered;
   outcome.attempts = entry.attempts;

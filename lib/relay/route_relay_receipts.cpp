@@ -36,7 +36,7 @@ void RouteRelay::on_receipt(const Receipt& receipt) {
   if (conclusive && std::exchange(entry.trial, false)) release_topic(entry.topic);
   switch (decision.act) {
     case Act::deliver:
-      end_delivered(entry);
+      end_delivered(entry, flight.sent_at);
       break;
     case Act::fail:
       // The sink answered for it, so it breaks neither connections nor processes.

@@ -55,7 +55,7 @@ std::vector<Loaded> RouteRelay::fill(std::size_t others) {
   try {
     plan();
     if (fill_alone(batch, others)) return batch;
-    const std::size_t room = lead.window.room(lead.flights.size(), sink_.capacity());
+    const std::size_t room = lead.window.room(lead.flights.size(), sink_.capacity(), shared_.now);
     if (room == 0) return batch;
     try_topic(batch);
     const auto open = [&] { return batch.size() < room && outcomes.size() < options_.max_unsettled; };
@@ -266,6 +266,7 @@ void RouteRelay::launch(std::vector<Loaded> batch, const std::vector<std::int64_
   if (!left_out.empty()) withhold(batch, left_out);
   if (batch.empty()) return;
   if (limits_.any()) spend(batch);
+  lead.window.handed_over();
   std::vector<Delivery> deliveries;
   deliveries.reserve(batch.size());
   for (Loaded& one : batch) {

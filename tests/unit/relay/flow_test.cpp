@@ -42,6 +42,32 @@ TEST_CASE("relay: the window is full at its smallest limit and topped up as rece
   CHECK(bench.under_way().back() == rows[10]);
 }
 
+TEST_CASE("relay: a large window waits for a quarter, or for a moment at whose end it wakes") {
+  Options options;
+  options.window = 100;
+  Bench bench{options};
+  const Rows rows = bench.put_many(150);
+  bench.run();
+  REQUIRE(bench.under_way().size() == 100);
+  CHECK(bench.reply(rows[3], delivered()));
+  bench.run();
+  CHECK(bench.under_way().size() == 99);
+  CHECK(bench.relay->next_step() == bench.clock.now() + 1ms);
+  bench.clock.advance(1ms);
+  bench.run();
+  CHECK(bench.under_way().size() == 100);
+  for (int i = 4; i < 29; ++i) CHECK(bench.reply(rows[static_cast<std::size_t>(i)], delivered()));
+  bench.run();
+  CHECK(bench.under_way().size() == 100);
+  // With nothing more to send there is nothing to wake for.
+  bench.sink->reply_all(delivered());
+  bench.run();
+  bench.sink->reply_all(delivered());
+  bench.run();
+  CHECK(bench.storage->pending() == 0);
+  CHECK_FALSE(bench.relay->next_step());
+}
+
 TEST_CASE("relay: the sink's capacity limits the window") {
   Bench bench;
   bench.sink->set_capacity(3);

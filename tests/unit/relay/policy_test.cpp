@@ -99,19 +99,38 @@ TEST_CASE("window: after an outage it starts at one and doubles with every full 
   std::vector<std::size_t> rounds;
   for (int i = 0; i < 6; ++i) {
     rounds.push_back(window.limit(100));
-    for (std::size_t n = rounds.back(); n > 0; --n) window.delivered();
+    for (std::size_t n = rounds.back(); n > 0; --n) window.delivered(1ms);
   }
   CHECK(rounds == std::vector<std::size_t>{1, 2, 4, 8, 16, 20});
 }
 
 TEST_CASE("window: a large one is topped up by quarters, a small one at once") {
-  const Window large{100};
-  CHECK(large.room(0, 1000) == 100);
-  CHECK(large.room(76, 1000) == 0);
-  CHECK(large.room(75, 1000) == 25);
-  const Window small{10};
-  CHECK(small.room(9, 1000) == 1);
-  CHECK(small.room(12, 1000) == 0);
+  const BootTime now{5s};
+  Window large{100};
+  CHECK(large.room(0, 1000, now) == 100);
+  CHECK(large.room(76, 1000, now) == 0);
+  CHECK(large.room(75, 1000, now) == 25);
+  Window small{10};
+  CHECK(small.room(9, 1000, now) == 1);
+  CHECK(small.room(12, 1000, now) == 0);
+  CHECK_FALSE(small.next());
+}
+
+TEST_CASE("window: less than a quarter waits for a millisecond, or for a small part of a long round trip") {
+  const BootTime now{5s};
+  Window window{100};
+  CHECK(window.room(90, 1000, now) == 0);
+  CHECK(window.next() == now + 1ms);
+  // More that becomes free does not make it wait for longer.
+  CHECK(window.room(80, 1000, now + 500us) == 0);
+  CHECK(window.next() == now + 1ms);
+  CHECK(window.room(80, 1000, now + 1ms) == 20);
+  window.handed_over();
+  CHECK_FALSE(window.next());
+  for (int i = 0; i < 100; ++i) window.delivered(640ms);
+  CHECK(window.room(90, 1000, now) == 0);
+  CHECK(window.room(90, 1000, now + 9ms) == 0);
+  CHECK(window.room(90, 1000, now + 10ms) == 10);
 }
 
 TEST_CASE("route: one outage counts once, however often it is reported") {
