@@ -27,6 +27,10 @@ constexpr std::size_t kPage = 4096;
 constexpr std::size_t kRowBytes = 20;
 constexpr const char* kTable = "CREATE TABLE reading(id INTEGER PRIMARY KEY, sensor TEXT, celsius REAL)";
 constexpr const char* kInsert = "INSERT INTO reading(sensor, celsius) VALUES (?, ?)";
+constexpr const char* kTopic = "plant/boiler/temperature";
+/// The least that an outbox can write: what SQLite alone needs for the same.
+constexpr const char* kBareTable = "CREATE TABLE outbox(id INTEGER PRIMARY KEY, topic TEXT, payload TEXT)";
+constexpr const char* kBareInsert = "INSERT INTO outbox(topic, payload) VALUES (?, ?)";
 
 struct Load {
   std::size_t messages = 1;  ///< rows, and messages, of a transaction
@@ -66,21 +70,28 @@ Figures run(const bench::Program& program, const Load& load, const FaultVfs& vfs
   return figures;
 }
 
-Figures bare(const bench::Program& program, const Load& load) {
+Figures bare(const bench::Program& program, const Load& load, bool with_message) {
   const TempDir directory;
   const FaultVfs vfs;
   const std::string path = directory.path() + "/bare.db";
   const bench::BareDatabase::Setup setup{load.full, vfs.name(), static_cast<int>(kLogBytes / kPage)};
   bench::BareDatabase{path, setup}.run(kTable);
+  bench::BareDatabase{path, setup}.run(kBareTable);
   // The last connection to close would truncate the log.
   const bench::BareDatabase keeper{path, setup};
-  return run(program, load, vfs, load.messages * kRowBytes, [&](int) {
+  const std::string payload(load.bytes, 'x');
+  const std::size_t bytes = load.messages * (kRowBytes + (with_message ? load.bytes : 0));
+  return run(program, load, vfs, bytes, [&](int) {
     auto database = std::make_shared<bench::BareDatabase>(path, setup);
     auto insert = std::make_shared<bench::BareStatement>(*database, kInsert);
-    return [&load, database, insert](std::size_t times) {
+    auto message = std::make_shared<bench::BareStatement>(*database, kBareInsert);
+    return [&, with_message, database, insert, message](std::size_t times) {
       for (; times > 0; --times) {
         database->run("BEGIN IMMEDIATE");
-        for (std::size_t i = 0; i < load.messages; ++i) insert->text(1, "boiler").real(2, 71.5).run();
+        for (std::size_t i = 0; i < load.messages; ++i) {
+          insert->text(1, "boiler").real(2, 71.5).run();
+          if (with_message) message->text(1, kTopic).text(2, payload).run();
+        }
         database->run("COMMIT");
       }
     };
@@ -108,7 +119,7 @@ Figures satchel_outbox(const bench::Program& program, const Load& load, bool wit
         auto tx = outbox.begin();
         for (std::size_t i = 0; i < load.messages; ++i) {
           tx.execute(kInsert, "boiler", 71.5);
-          if (with_message) tx.enqueue({.topic = "plant/boiler/temperature", .payload = payload});
+          if (with_message) tx.enqueue({.topic = kTopic, .payload = payload});
         }
         tx.commit();
       }
@@ -124,7 +135,8 @@ std::string name_of(const Load& load) {
 
 void compare(const bench::Program& program, const Load& load) {
   const std::vector<bench::Variant> variants{
-      {"bare SQLite", [&] { return bare(program, load); }},
+      {"bare SQLite", [&] { return bare(program, load, false); }},
+      {"bare SQLite, with a table of messages", [&] { return bare(program, load, true); }},
       {"satchel, no message", [&] { return satchel_outbox(program, load, false); }},
       {"satchel", [&] { return satchel_outbox(program, load, true); }}};
   const bool budgeted = load.messages == 1 && load.bytes == 100 && load.threads == 1;
