@@ -164,10 +164,10 @@ class Fleet {
   void send(std::size_t number, std::uint64_t session, BootTime now) {
     Device& device = devices_[number];
     if (!device.route.up() || device.route.session() != session || device.backlog == 0) return;
-    const std::uint64_t sent = std::min<std::uint64_t>(device.window.room(0, 65'535), device.backlog);
+    const std::uint64_t sent = std::min<std::uint64_t>(device.window.room(0, 65'535, now), device.backlog);
     messages.add(now, sent);
     device.backlog -= sent;
-    for (std::uint64_t i = 0; i < sent; ++i) device.window.delivered();
+    for (std::uint64_t i = 0; i < sent; ++i) device.window.delivered(kRoundTrip);
     at(now + kRoundTrip, [this, number, session, now] { send(number, session, now + kRoundTrip); });
   }
 
