@@ -100,7 +100,8 @@ bool RouteRelay::fill_alone(std::vector<Loaded>& batch, std::size_t others) {
   return goes;
 }
 
-/// The same, but for those that wait for it. `wants_process_` is false before.
+/// The next suspect that may go now. `wants_process_` is false before, and true when one waits for the
+/// process.
 bool RouteRelay::next_suspect(std::vector<Loaded>& batch, std::size_t others) {
   Lead& lead = *lead_;
   for (std::size_t tries = lead.isolation.waiting(); tries > 0; --tries) {
