@@ -173,12 +173,9 @@ inline Tally sweep(const Fault& fault, std::uint64_t step) {
   const support::TempDir dir{support::TempDir::Where::memory};
   const std::string path = dir.path() + "/life.db";
   return sweep(fault, path, [&] {
-    Tally all;
-    for (const Tally& tally : support::in_parts<Tally>([&](unsigned part, unsigned parts) {
-           return walk(fault, 1 + step * part, step * parts, path + '.' + std::to_string(part));
-         }))
-      all += tally;
-    return all;
+    return support::in_parts<Tally>([&](unsigned part, unsigned parts) {
+      return walk(fault, 1 + step * part, step * parts, path + '.' + std::to_string(part));
+    });
   });
 }
 

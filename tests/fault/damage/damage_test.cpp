@@ -44,16 +44,14 @@ Tally injure_many(const satchel::Options& options, bool silence_allowed) {
   const long first = support::size_from_environment("TEST_DAMAGE_FROM", 1);
   const long rounds = support::size_from_environment("TEST_DAMAGES", 400);
   const Specimens specimens{damage::make_specimen(1, true), damage::make_specimen(2, false)};
-  // Garbage inside a key leaves a row under another one, which no structure gives away.
-  Tally all{.keys_may_change = true};
-  for (const Tally& tally : support::in_parts<Tally>([&](unsigned part, unsigned parts) {
-         const support::TempDir directory{support::TempDir::Where::memory};
-         Tally mine{.keys_may_change = true};
-         for (long round = first + part; round <= rounds; round += parts)
-           injure_one(specimens, round, directory.path() + "/device.db", options, silence_allowed, mine);
-         return mine;
-       }))
-    all += tally;
+  const Tally all = support::in_parts<Tally>([&](unsigned part, unsigned parts) {
+    const support::TempDir directory{support::TempDir::Where::memory};
+    // Garbage inside a key leaves a row under another one, which no structure gives away.
+    Tally mine{.keys_may_change = true};
+    for (long round = first + part; round <= rounds; round += parts)
+      injure_one(specimens, round, directory.path() + "/device.db", options, silence_allowed, mine);
+    return mine;
+  });
   CHECK(all.salvaged > 0);
   CHECK(all.messages_saved > all.messages_lost);
   return all;

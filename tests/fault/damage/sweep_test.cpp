@@ -31,33 +31,34 @@ struct Count {
   Tally tally;
   long refused = 0;
   long told = 0;  ///< by SQLite, to the application that reads its rows
+
+  Count& operator+=(const Count& more) {
+    tally += more.tally;
+    refused += more.refused;
+    told += more.told;
+    return *this;
+  }
 };
 
 /// Flips a bit at one place after the other, and calls `look` with the path of the file.
 template <class Look>
 Count sweep(const Specimen& specimen, std::string Files::*file, const std::vector<std::size_t>& places,
             bool keys_may_change, const Look& look) {
-  Count all;
-  for (const Count& count : support::in_parts<Count>([&](unsigned part, unsigned parts) {
-         const support::TempDir directory{support::TempDir::Where::memory};
-         const std::string path = directory.path() + "/device.db";
-         Count mine{.tally = {.keys_may_change = keys_may_change}};
-         for (std::size_t i = part * stride(); i < places.size(); i += parts * stride()) {
-           Files files = specimen.files;
-           // The bits take turns, so that of a number each is hit.
-           damage::flip_bit(files.*file, places[i], static_cast<unsigned>(i % 8));
-           CAPTURE(places[i]);
-           CAPTURE(i % 8);
-           files.place(path);
-           look(path, files, mine);
-         }
-         return mine;
-       })) {
-    all.tally += count.tally;
-    all.refused += count.refused;
-    all.told += count.told;
-  }
-  return all;
+  return support::in_parts<Count>([&](unsigned part, unsigned parts) {
+    const support::TempDir directory{support::TempDir::Where::memory};
+    const std::string path = directory.path() + "/device.db";
+    Count mine{.tally = {.keys_may_change = keys_may_change}};
+    for (std::size_t i = part * stride(); i < places.size(); i += parts * stride()) {
+      Files files = specimen.files;
+      // The bits take turns, so that of a number each is hit.
+      damage::flip_bit(files.*file, places[i], static_cast<unsigned>(i % 8));
+      CAPTURE(places[i]);
+      CAPTURE(i % 8);
+      files.place(path);
+      look(path, files, mine);
+    }
+    return mine;
+  });
 }
 
 /// All but the holes of a file: it has its records far apart.
