@@ -52,7 +52,8 @@ struct MqttTls {
 
 /// How to reach a broker and how to publish. Checked when the sink is made (`InvalidOption`).
 struct MqttOptions {
-  /// Name or address of the broker; with `tls` its certificate has to name it.
+  /// Name or address of the broker; with `tls` its certificate has to name it. Of a name with several
+  /// addresses, one that takes the connection and does not answer comes last at the next try.
   std::string host{"localhost"};
   /// 0: 1883, or 8883 with `tls`. Set it where the broker listens elsewhere.
   std::uint16_t port = 0;

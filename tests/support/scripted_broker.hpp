@@ -274,7 +274,9 @@ class Peer {
 
 class ScriptedBroker {
  public:
-  ScriptedBroker() : listener_(bound_socket(16)), port_(port_of(listener_.get())) {}
+  /// At 127.0.0.`host`; port 0: a free one.
+  explicit ScriptedBroker(std::uint16_t port = 0, std::uint8_t host = 1)
+      : listener_(bound_socket(16, port, host)), port_(port_of(listener_.get())) {}
 
   std::uint16_t port() const noexcept { return port_; }
 

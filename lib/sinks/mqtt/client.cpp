@@ -4,6 +4,7 @@
 #include "sinks/mqtt/refusal.hpp"
 #include "sinks/verdicts/verdicts.hpp"
 
+#include <fcntl.h>
 #include <mqtt_protocol.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -151,6 +152,8 @@ int Client::connect(const std::string& address, std::uint16_t port, std::chrono:
                                                   static_cast<int>(keep_alive.count()), nullptr);
   const int error = errno;
   if (const int descriptor = socket(); descriptor >= 0) {
+    // A process that the application starts would hold the connection open when this one ends.
+    fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &kSendBufferBytes, sizeof(kSendBufferBytes));
   }
   errno = error;
@@ -182,7 +185,12 @@ void Client::forget_tls_errors() const noexcept {
 
 int Client::write() {
   forget_tls_errors();
-  return mosquitto_loop_write(handle_, 1);
+  auto* ssl = established_ ? nullptr : static_cast<SSL*>(mosquitto_ssl_get(handle_));
+  if (ssl == nullptr) return mosquitto_loop_write(handle_, 1);
+  TlsRest rest{ssl, socket()};
+  const int result = mosquitto_loop_write(handle_, 1);
+  if (result != MOSQ_ERR_SUCCESS) rest.read();
+  return result;
 }
 
 int Client::keep_alive() { return mosquitto_loop_misc(handle_); }

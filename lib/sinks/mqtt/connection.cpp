@@ -53,7 +53,7 @@ void Connection::stop(milliseconds timeout) noexcept {
     return;
   }
   const auto now = std::chrono::steady_clock::now();
-  const auto by = now + std::max(timeout, milliseconds{0});
+  const auto by = now + std::clamp<milliseconds>(timeout, milliseconds{0}, std::chrono::hours{24});
   if (!thread_.joinable()) return exchange_->close(by);
   const bool inside = exchange_->in_event();
   // The thread gets most of the time, the rest is for it to end.

@@ -32,6 +32,8 @@ bool is_json_type(std::string_view content_type) {
 }
 
 bool is_json(std::string_view text) {
+  // The reader would take a NUL for the end.
+  if (text.find('\0') != std::string_view::npos) return false;
   json::Reader reader;
   json::MemoryStream stream{text.data(), text.size()};
   json::BaseReaderHandler<> nothing;

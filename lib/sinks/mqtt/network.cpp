@@ -55,6 +55,9 @@ void Network::obey(Orders orders) {
   const BootTime now = boot_now();
   for (Delivery& delivery : orders.deliveries) waiting_.push_back({std::move(delivery), now});
   if (orders.reset) {
+    // A route that is paused is no device that is gone: the broker is not to publish the will.
+    const bool idle = phase_ == Phase::up && !disconnecting_ && sent_.empty() && waiting_.empty();
+    if (idle) client_->disconnect();
     // The contract counts all that the sink was given as under way, written or not.
     fail(down("the connection was given up on request"), true);
   }
@@ -249,6 +252,9 @@ Receipt Network::cause_of_loss(int result) const {
 
 void Network::fail(Receipt cause, bool all_exposed) {
   cause.claim = 0;
+  const bool mute = phase_ == Phase::connecting && attempt_.tcp_established && !client_->connack();
+  // The one try with MQTT 3.1.1 has to go to where MQTT 5 was hung up on.
+  if (mute && !try_v311_) first_address_ += attempt_.next;
   client_.reset();
   phase_ = Phase::idle;
   drop_.reset();

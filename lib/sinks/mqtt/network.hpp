@@ -22,9 +22,10 @@ namespace satchel::mqtt {
 
 /// What the network thread does: one poll loop over the broker's socket and the exchange's descriptor.
 ///
-/// It never connects by itself: `resume` makes it try once (every address of the host, and MQTT 3.1.1 after a
-/// refusal of MQTT 5), and it answers with up or down. When a connection ends, the receipts of what was under
-/// way come first, then down. One thread only.
+/// It never connects by itself: `resume` makes it try once (the addresses of the host until one takes the
+/// connection, and MQTT 3.1.1 after a refusal of MQTT 5), and it answers with up or down. An address that
+/// takes it and gives no CONNACK is the last at the next try, or it would hide the others for good. When a
+/// connection ends, the receipts of what was under way come first, then down. One thread only.
 class Network {
  public:
   /// `exchange` is kept by lookups that are left behind.
@@ -72,6 +73,8 @@ class Network {
   void refused_before_connack(int result);
   void accept_connack();
   std::string address() const;
+  /// The next attempt begins with the address of this one.
+  void keep_address() noexcept { first_address_ += attempt_.next - 1; }
 
   // connected
   void publish_waiting();
@@ -102,8 +105,9 @@ class Network {
   Phase phase_ = Phase::idle;
   Attempt attempt_;
   std::unique_ptr<Client> client_;
-  bool v5_refused_ = false;  ///< the broker said so: MQTT 3.1.1 from then on
-  bool try_v311_ = false;    ///< it hung up on MQTT 5 without a word: the next try, and only that, is 3.1.1
+  std::size_t first_address_ = 0;  ///< from which of the host's an attempt begins; counts round and round
+  bool v5_refused_ = false;        ///< the broker said so: MQTT 3.1.1 from then on
+  bool try_v311_ = false;  ///< it hung up on MQTT 5 without a word: the next try, and only that, is 3.1.1
   std::size_t window_ = 1;
   std::size_t maximum_packet_size_ = 0;
   std::chrono::seconds keep_alive_{0};

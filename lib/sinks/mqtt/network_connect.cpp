@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <system_error>
 #include <utility>
 
@@ -89,6 +90,9 @@ void Network::accept_addresses() {
     return fail(verdicts::transport(verdicts::cause_of_name_error(found.error),
                                     fmt::format("{}: {}", options_.host, gai_strerror(found.error))));
   }
+  first_address_ %= found.list.size();
+  std::rotate(found.list.begin(), found.list.begin() + static_cast<std::ptrdiff_t>(first_address_),
+              found.list.end());
   attempt_.addresses = std::move(found.list);
   open_next();
 }
@@ -167,6 +171,7 @@ void Network::refused_before_connack(int result) {
   const bool v5_open = options_.version == MqttVersion::automatic && attempt_.protocol == MQTT_PROTOCOL_V5;
   if (v5_open && (result == MOSQ_ERR_PROTOCOL || result == MOSQ_ERR_MALFORMED_PACKET)) {
     // Brokers older than MQTT 5 answer with a CONNACK of MQTT 3.1.1, which does not parse as one of MQTT 5.
+    keep_address();
     client_.reset();
     return begin(MQTT_PROTOCOL_V311);
   }
@@ -174,6 +179,7 @@ void Network::refused_before_connack(int result) {
     // Others just hang up. So does a broker that is being restarted: therefore one try, and MQTT 5 again
     // after it.
     try_v311_ = v5_open;
+    if (try_v311_) keep_address();
     return fail(verdicts::transport(Cause::closed, "no CONNACK from " + address()));
   }
   fail(cause_of_loss(result));
@@ -183,6 +189,7 @@ void Network::accept_connack() {
   const Connack& connack = *client_->connack();
   if (falls_back(connack.code)) {
     v5_refused_ = true;
+    keep_address();
     client_.reset();
     return begin(MQTT_PROTOCOL_V311);
   }
@@ -204,6 +211,7 @@ void Network::accept_connack() {
   maximum_packet_size_ = connack.maximum_packet_size;
   keep_alive_ = connack.keep_alive ? std::chrono::seconds{*connack.keep_alive} : options_.keep_alive;
   exchange_->set_capacity(window_);
+  keep_address();
   client_->established();
   touch_in();
   touch_out();

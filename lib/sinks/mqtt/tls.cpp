@@ -4,9 +4,11 @@
 #include "sinks/mqtt/refusal.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <unistd.h>
 
 #include <array>
 #include <new>
@@ -170,6 +172,21 @@ TlsContext make_tls_context(const MqttTls& options, const std::string& host, Tls
   load_client_certificate(context.get(), options);
   ERR_clear_error();
   return context;
+}
+
+TlsRest::TlsRest(ssl_st* session, int socket) noexcept
+    : session_(session), socket_(fcntl(socket, F_DUPFD_CLOEXEC, 0)) {
+  SSL_up_ref(session_);
+}
+
+TlsRest::~TlsRest() {
+  SSL_free(session_);
+  if (socket_ >= 0) close(socket_);
+}
+
+void TlsRest::read() noexcept {
+  char byte = 0;
+  if (socket_ >= 0 && SSL_set_fd(session_, socket_) == 1) SSL_read(session_, &byte, 1);
 }
 
 }  // namespace satchel::mqtt

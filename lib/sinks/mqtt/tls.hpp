@@ -10,6 +10,7 @@
 #include <string>
 
 struct ssl_ctx_st;
+struct ssl_st;
 
 namespace satchel::mqtt {
 
@@ -39,5 +40,24 @@ using TlsContext = std::unique_ptr<ssl_ctx_st, TlsContextDeleter>;
 /// matching does not; only a context has hooks that tell an expired certificate from a wrong name; and we
 /// connect to numeric addresses while the name to verify is another.
 TlsContext make_tls_context(const MqttTls& options, const std::string& host, TlsOutcome& outcome);
+
+/// Keeps a session and its socket readable while libmosquitto writes. With TLS 1.3 a client may write before
+/// the server has looked at its certificate; libmosquitto closes the connection when that fails, although the
+/// server's reason to refuse it lies in the socket by then.
+class TlsRest {
+ public:
+  TlsRest(ssl_st* session, int socket) noexcept;
+  ~TlsRest();
+  TlsRest(const TlsRest&) = delete;
+  TlsRest& operator=(const TlsRest&) = delete;
+
+  /// Reads on, for what it tells the `TlsOutcome` of the context. To be called after libmosquitto has let the
+  /// connection go.
+  void read() noexcept;
+
+ private:
+  ssl_st* const session_;
+  const int socket_;
+};
 
 }  // namespace satchel::mqtt

@@ -94,25 +94,33 @@ TEST_CASE("mqtt: a retained message is there for whoever subscribes later") {
 
 TEST_CASE("mqtt: the will is published when the connection is dropped, and not when it is ended in order") {
   Broker broker;
-  Subscriber subscriber{broker.port()};
+  Subscriber subscriber{broker.port(), "state/#"};
   MqttOptions options = options_for(broker.port());
-  options.will = satchel::MqttWill{"gone", "bye", 1, false};
+  options.will = satchel::MqttWill{"state/gone", "bye", 1, false};
   {
     Session session{options};
     REQUIRE(session.up());
+    // Frozen, it does not answer the message, which is then under way.
+    broker.freeze();
+    session.sink.send({delivery(1, "t", "")});
     session.sink.reset();
     REQUIRE(session.relay.wait_down());
+    broker.thaw();
     REQUIRE(subscriber.wait(1).size() == 1);
-    CHECK(subscriber.wait(1)[0].topic == "gone");
+    CHECK(subscriber.wait(1)[0].topic == "state/gone");
     CHECK(subscriber.wait(1)[0].payload == "bye");
+    // A route that is paused does this.
+    REQUIRE(session.up());
+    session.sink.reset();
+    REQUIRE(session.relay.wait_down());
     REQUIRE(session.up());
   }
   Session other{options_for(broker.port())};
   REQUIRE(other.up());
-  other.sink.send({delivery(1, "after", "")});
+  other.sink.send({delivery(1, "state/after", "")});
   const auto received = subscriber.wait(2);
   REQUIRE(received.size() == 2);
-  CHECK(received[1].topic == "after");
+  CHECK(received[1].topic == "state/after");
 }
 
 TEST_CASE(

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "rig.hpp"
 
+#include "sinks/mqtt/client.hpp"
 #include "sinks/mqtt/connection.hpp"
 #include "support/certificates.hpp"
 #include "support/subscriber.hpp"
+
+#include <mqtt_protocol.h>
+#include <poll.h>
 
 using namespace support;
 
@@ -149,6 +153,30 @@ TEST_CASE("mqtt: a client certificate opens a broker that demands one") {
     Session right{options};
     CHECK(right.up());
   }
+}
+
+TEST_CASE("mqtt: why a broker refuses the device is read even when writing to it has failed before") {
+  Certificates certificates;
+  const Broker broker = tls_broker(certificates, certificates.server(), true, "tlsv1.3");
+  const MqttOptions options = tls_options(broker, certificates.ca_file());
+  satchel::mqtt::Client client{options, {"device", "", ""}, MQTT_PROTOCOL_V5};
+  REQUIRE(client.connect("127.0.0.1", options.port, 60s) <= MOSQ_ERR_SUCCESS);
+  const auto wait = [&client](short events) {
+    pollfd entry{client.socket(), events, 0};
+    return ::poll(&entry, 1, 20'000) == 1 ? entry.revents : 0;
+  };
+  // For the device the handshake of TLS 1.3 ends before the broker has looked at its certificate.
+  REQUIRE((wait(POLLOUT) & POLLOUT) != 0);
+  while (!client.wants_write()) {
+    REQUIRE((wait(POLLIN) & POLLIN) != 0);
+    REQUIRE(client.read() == MOSQ_ERR_SUCCESS);
+  }
+  REQUIRE((wait(0) & POLLHUP) != 0);
+  CHECK(client.write() != MOSQ_ERR_SUCCESS);
+  const auto cause = client.tls().receipt();
+  REQUIRE(cause);
+  CAPTURE(cause->reason);
+  CHECK(contains(cause->reason, "client certificate"));
 }
 
 TEST_CASE("mqtt: a key that does not belong to the certificate blocks the sink") {

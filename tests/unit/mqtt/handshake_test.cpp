@@ -27,6 +27,8 @@ Receipt down_after_connect(Rig& rig, const std::function<void(Peer&)>& act) {
   return *cause;
 }
 
+satchel::mqtt::Addresses two_addresses(const std::string&) { return {{"127.0.0.2", "127.0.0.1"}, 0}; }
+
 }  // namespace
 
 TEST_CASE("mqtt: every CONNACK code of MQTT 5 is answered by the table") {
@@ -285,6 +287,77 @@ TEST_CASE("mqtt: the addresses of a host are tried in turn until one answers") {
   peer.connect();
   peer.send(wire::connack());
   CHECK(rig.relay.wait_up());
+}
+
+TEST_CASE("mqtt: an address that takes the connection and gives no CONNACK does not hide the others") {
+  std::chrono::milliseconds timeout = 10s;
+  std::function<void(Peer&)> act = [](Peer&) {};
+  SUBCASE("it stays silent") { timeout = 2s; }
+  SUBCASE("it closes") {
+    act = [](Peer& peer) { peer.close(); };
+  }
+  SUBCASE("it resets") {
+    act = [](Peer& peer) { peer.abort(); };
+  }
+  SUBCASE("it sends something else") {
+    act = [](Peer& peer) { peer.send(wire::puback(1)); };
+  }
+  Rig rig{[&](MqttOptions& o) {
+            o.host = "broker.example";
+            o.connect_timeout = timeout;
+          },
+          two_addresses};
+  ScriptedBroker first{rig.broker.port(), 2};
+  rig.sink.resume();
+  Peer mute = first.accept();
+  act(mute);
+  REQUIRE(rig.relay.wait_down());
+  // What worked stays the first.
+  for (int round = 0; round < 2; ++round) {
+    Peer second = rig.connect();
+    second.close();
+    REQUIRE(rig.relay.wait_down());
+  }
+  // And it is not sound for ever: behind the last address comes the first.
+  rig.sink.resume();
+  rig.broker.accept().close();
+  REQUIRE(rig.relay.wait_down());
+  rig.sink.resume();
+  Peer again = first.accept();
+  again.connect();
+  again.send(wire::connack());
+  CHECK(rig.relay.wait_up());
+}
+
+TEST_CASE(
+    "mqtt: a hang-up on MQTT 5 is tried with MQTT 3.1.1 at the same address, and then at the next one") {
+  Rig rig{[](MqttOptions& o) {
+            o.host = "broker.example";
+            o.version = MqttVersion::automatic;
+          },
+          two_addresses};
+  ScriptedBroker first{rig.broker.port(), 2};
+  for (ScriptedBroker* broker : {&first, &rig.broker, &first}) {
+    for (const unsigned level : {5U, 4U}) {
+      rig.sink.resume();
+      Peer peer = broker->accept();
+      CHECK(peer.connect().level == level);
+      peer.close();
+      REQUIRE(rig.relay.wait_down());
+    }
+  }
+}
+
+TEST_CASE("mqtt: an address that refuses in words stays the first") {
+  Rig rig{[](MqttOptions& o) { o.host = "broker.example"; }, two_addresses};
+  ScriptedBroker first{rig.broker.port(), 2};
+  for (int round = 0; round < 2; ++round) {
+    rig.sink.resume();
+    Peer peer = first.accept();
+    peer.connect();
+    peer.send(wire::connack(0x88));
+    REQUIRE(rig.relay.wait_down());
+  }
 }
 
 TEST_CASE("mqtt: a name that does not resolve makes the sink go down with the resolver's words") {

@@ -2,6 +2,7 @@
 #include "rig.hpp"
 
 #include "sinks/verdicts/verdicts.hpp"
+#include "support/inherited.hpp"
 
 #include <algorithm>
 
@@ -162,12 +163,32 @@ TEST_CASE("mqtt: reset gives up the connection and everything under way") {
   const auto cause = rig.relay.wait_down();
   REQUIRE(cause);
   check_lost(rig, 2, *cause);
+  // Without a good-bye: what became of the two is unknown, and the will is in its place.
+  CHECK_FALSE(peer.packet());
   CHECK(peer.wait_closed());
   rig.sink.resume();
   Peer again = rig.broker.accept();
   again.connect();
   again.send(wire::connack());
   CHECK(rig.relay.wait_up());
+}
+
+TEST_CASE("mqtt: reset with nothing under way says good-bye, so that the broker does not publish the will") {
+  Rig rig;
+  Peer peer = rig.connect();
+  SUBCASE("nothing was sent") {}
+  SUBCASE("all was answered") {
+    rig.sink.send(deliveries(1, 1));
+    peer.send(wire::puback(peer.publish().id));
+    REQUIRE(rig.relay.wait_receipts(1).size() == 1);
+  }
+  rig.sink.reset();
+  const auto cause = rig.relay.wait_down();
+  REQUIRE(cause);
+  CHECK(contains(cause->reason, "on request"));
+  peer.disconnect();
+  CHECK(peer.wait_closed());
+  rig.connect();
 }
 
 TEST_CASE("mqtt: reset while connecting and while idle is answered with down") {
@@ -210,4 +231,18 @@ TEST_CASE("mqtt: nothing of an earlier connection comes back on the next one") {
   const WirePublish publish = second.publish();
   CHECK_FALSE(publish.duplicate);
   CHECK(publish.payload.size() == 500);
+}
+
+TEST_CASE("mqtt: a process that the application starts does not get the connection") {
+  Rig rig;
+  // While it is made, and when it is there.
+  rig.sink.resume();
+  Peer peer = rig.broker.accept();
+  peer.connect();
+  CHECK(connections_to(rig.broker.port()).inherited == 0);
+  peer.send(wire::connack());
+  REQUIRE(rig.relay.wait_up());
+  const Connections connections = connections_to(rig.broker.port());
+  CHECK(connections.kept == 1);
+  CHECK(connections.inherited == 0);
 }

@@ -91,6 +91,11 @@ TEST_CASE("mqtt: the envelope embeds JSON, quotes text and encodes the rest") {
     CHECK(text(event_of(delivery), "data_base64") == base64(delivery.payload));
     CHECK_FALSE(event_of(delivery).HasMember("data"));
   }
+  SUBCASE("JSON with a NUL behind it") {
+    delivery.content_type = "application/json";
+    delivery.payload = std::string("{\"t\": 1}\0", 9);
+    CHECK(text(event_of(delivery), "data_base64") == base64(delivery.payload));
+  }
   SUBCASE("JSON that would end the envelope") {
     delivery.content_type = "application/json";
     delivery.payload = "1},\"id\":\"forged\",{";
