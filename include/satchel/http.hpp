@@ -24,9 +24,9 @@ enum class HttpMethod : std::uint8_t { post, put };
 
 /// Which version of the protocol a sink speaks.
 enum class HttpVersion : std::uint8_t {
-  automatic,  ///< HTTP/2 where a TLS server offers it (ALPN), else HTTP/1.1
+  automatic,  ///< HTTP/2 where libcurl has it and a TLS server offers it (ALPN), else HTTP/1.1
   v1,         ///< HTTP/1.1 only
-  v2,         ///< HTTP/2 from the first byte, also without TLS
+  v2,         ///< HTTP/2: without TLS from the first byte; with TLS where it is offered (ALPN), else HTTP/1.1
 };
 
 /// What a request's body is made of.
@@ -59,8 +59,9 @@ struct HttpBatch {
   /// Of the body before gzip; one larger message alone is still sent. 1 KiB to 64 MiB. Make it what the
   /// server takes in a request.
   std::size_t max_bytes = 256U << 10U;
-  /// How long the first message waits for company. 0 to 1 h. Longer for fewer requests, 0 where each message
-  /// has to go at once.
+  /// How long the first message waits for company. 0 to 1 h, and no more than half of
+  /// `Options::claim_timeout`, which is to be raised for longer waits. Longer for fewer requests, 0 where
+  /// each message has to go at once.
   std::chrono::milliseconds linger{20};
   /// What an item of `json_array` and `ndjson` is; without effect on the other bodies. `payload` for a server
   /// that wants its own JSON and nothing around it.
@@ -111,8 +112,9 @@ struct HttpSignature {
 /// Where to post and how. Checked when the sink is made (`InvalidOption`).
 struct HttpOptions {
   /// `https://host/base/{topic}`: the topic takes the place of `{topic}`, percent-encoded, its slashes kept.
-  /// Without `{topic}` all messages go to one address. `http://` and `https://` only; no user, no password,
-  /// no fragment.
+  /// A message whose topic has a segment `.` or `..` would leave the base and becomes a dead letter. Without
+  /// `{topic}` all messages go to one address. `http://` and `https://` only; no user, no password, no
+  /// fragment.
   std::string url{};
   /// `put` for a server that stores by address.
   HttpMethod method = HttpMethod::post;
@@ -178,11 +180,12 @@ struct HttpOptions {
   /// Shorter where servers move often.
   std::chrono::seconds connection_lifetime{3600};
 
-  /// Longest `Retry-After` that is believed; more is taken for so much. 0 to 30 days. Shorter for a server
-  /// that exaggerates.
+  /// Longest `Retry-After` that is believed; more is taken for so much. 0 to 30 days. Whatever it allows, the
+  /// relay waits for an hour at most, or for the cap of its backoff where that is longer. Shorter for a
+  /// server that exaggerates.
   std::chrono::milliseconds max_retry_after{3'600'000};
-  /// The rest of a longer response is not read; its status counts all the same. 0 to 64 MiB. Less where
-  /// memory is short: each of `parallel` requests may need it.
+  /// The rest of a longer response is not read; its status counts all the same. 0 to 64 MiB. Only the
+  /// beginning of a response is kept, so that this saves traffic and no memory: less where bytes cost.
   std::size_t max_response_bytes = 64U << 10U;
   /// A response with more headers than this is a fault of the server. 1 KiB to 256 KiB. More for a server
   /// that sends as many.
@@ -199,19 +202,22 @@ struct HttpOptions {
 
 /// Sends messages to an HTTP server: one request a message, or batches.
 ///
-/// Every request carries `Idempotency-Key: "<id>"`, the same for every copy, because a request whose answer
-/// was lost is sent again, by the relay or by libcurl itself. A request for one message also carries
-/// `satchel-id`, `satchel-topic` (unless the address has it) and `satchel-key` (both percent-encoded like
-/// CloudEvents attributes), `satchel-created` (RFC 3339, if known), `satchel-sequence` (if any;
-/// `satchelsequence` in CloudEvents, `sequence` in a JSON array), the content type and the message's
-/// headers, but for those that speak of the connection, of credentials or of the request itself (`Host`,
-/// `Content-Length`, `Authorization`, ...).
+/// Every request carries an `Idempotency-Key`, because a request whose answer was lost is sent again, by the
+/// relay or by libcurl itself. With one message it is `"<id>"`, the same for every copy. With several it is a
+/// hash of their ids, which a copy in another batch does not share: tell copies by the ids of the items.
+///
+/// With a body for one message it also carries `satchel-id`, `satchel-topic` (unless the address has it) and
+/// `satchel-key` (both percent-encoded like CloudEvents attributes), `satchel-created` (RFC 3339, if known),
+/// `satchel-sequence` (if any; `satchelsequence` in CloudEvents, `sequence` in a JSON array), the content
+/// type and the message's headers, but for those that speak of the connection, of credentials or of the
+/// request itself (`Host`, `Content-Length`, `Authorization`, ...).
 ///
 /// Redirects are not followed. A batch that the server rejects is halved until the message that it cannot
 /// take stands alone; the others are delivered. A message that failed before is sent alone.
 class HttpSink final : public Sink {
  public:
-  /// Throws `InvalidOption`. Connects with the first message.
+  /// Throws `InvalidOption`, and `Error` when this libcurl cannot do what the options ask for. Connects with
+  /// the first message.
   explicit HttpSink(HttpOptions options);
   /// From `https://user@host:port/path/{topic}?name=value&...` or `http://...`. The names are those of
   /// `HttpOptions`, `HttpBatch`
@@ -220,7 +226,9 @@ class HttpSink final : public Sink {
   /// durations are in milliseconds, those of connections in seconds. Secrets come from `bearer_token_file`,
   /// `password_file`, `signature_secrets_file`, or from the environment variables named by
   /// `bearer_token_env`, `password_env`, `signature_secrets_env` (one a line); `header_file.NAME` and
-  /// `header_env.NAME` are `secret_headers` from a file or an environment variable. Throws `InvalidOption`.
+  /// `header_env.NAME` are `secret_headers` from a file or an environment variable. In the path an escaped
+  /// slash or brace cannot be told from a plain one: `HttpOptions::url` takes such an address as it is
+  /// written. Throws like the constructor.
   static HttpSink from_url(const SinkUrl& url);
   ~HttpSink() override;
   HttpSink(HttpSink&&) noexcept;
@@ -234,6 +242,8 @@ class HttpSink final : public Sink {
   /// left behind when it hangs in name resolution or in a callback.
   void stop(std::chrono::milliseconds timeout) noexcept override;
   std::size_t capacity() const noexcept override;
+  /// `HttpBatch::linger` where requests carry several messages.
+  std::chrono::milliseconds linger() const noexcept override;
   /// `https://host:port/base/{topic}`, without the query.
   std::string name() const override;
 

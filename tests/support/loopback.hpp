@@ -37,11 +37,12 @@ class Descriptor {
   int value_;
 };
 
-inline sockaddr_in loopback_address(std::uint16_t port) {
+/// `host`: the last number of 127.0.0.x.
+inline sockaddr_in loopback_address(std::uint16_t port, std::uint8_t host = 1) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1U + host);
   return address;
 }
 
@@ -54,11 +55,11 @@ inline std::uint16_t port_of(int socket) {
 }
 
 /// Bound to a free port of 127.0.0.1. With `backlog` 0 or more it listens, otherwise connections are refused.
-inline Descriptor bound_socket(int backlog, std::uint16_t port = 0) {
+inline Descriptor bound_socket(int backlog, std::uint16_t port = 0, std::uint8_t host = 1) {
   Descriptor socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   const int yes = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  const sockaddr_in address = loopback_address(port);
+  const sockaddr_in address = loopback_address(port, host);
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     throw std::runtime_error{"bind"};
   }

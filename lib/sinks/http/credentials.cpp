@@ -12,14 +12,14 @@ namespace satchel::http {
 
 namespace {
 
-std::string authorization_of(const HttpCredentials& credentials) {
-  if (!credentials.authorization.empty()) return credentials.authorization;
-  if (!credentials.bearer_token.empty()) return "Bearer " + credentials.bearer_token;
+Authorization authorization_of(const HttpCredentials& credentials) {
+  if (!credentials.authorization.empty()) return {credentials.authorization, {}};
+  if (!credentials.bearer_token.empty()) return {"Bearer " + credentials.bearer_token, {}};
   if (credentials.username.empty()) return {};
   // RFC 7617 section 2: a colon would end the name.
   if (credentials.username.find(':') != std::string::npos)
     throw Error{"send", "the user name has a colon", "basic authentication cannot carry it"};
-  return "Basic " + base64(credentials.username + ':' + credentials.password);
+  return {"Basic " + base64(credentials.username + ':' + credentials.password), credentials.password};
 }
 
 void refuse_control(const std::string& value) {
@@ -54,7 +54,7 @@ Credentials::Credentials(const HttpOptions& options)
   if (fixed_keys_.empty()) keys_file_ = file_of(options.signature->secrets_file);
 }
 
-std::string Credentials::authorization() {
+Authorization Credentials::authorization() {
   HttpCredentials credentials;
   if (function_) {
     credentials = function_();
@@ -64,9 +64,9 @@ std::string Credentials::authorization() {
     credentials.username = username_;
     credentials.password = password_file_ ? password_file_->first() : password_;
   }
-  std::string value = authorization_of(credentials);
-  refuse_control(value);
-  return value;
+  Authorization authorization = authorization_of(credentials);
+  refuse_control(authorization.value);
+  return authorization;
 }
 
 std::vector<Header> Credentials::headers() {

@@ -11,14 +11,19 @@
 
 namespace satchel::http {
 
+/// What goes into `Authorization`.
+struct Authorization {
+  std::string value;     ///< of the field; empty: none
+  std::string password;  ///< that `value` has in another form; empty: it has none
+};
+
 /// Where a sink's secrets come from. One thread at a time; may take as long as the user's function does.
 class Credentials {
  public:
   explicit Credentials(const HttpOptions& options);
 
-  /// Value of `Authorization`; empty: none. Throws what the user's function throws, and `Error`; no secret is
-  /// in a text.
-  std::string authorization();
+  /// Throws what the user's function throws, and `Error`; no secret is in a text.
+  Authorization authorization();
 
   /// The secret headers. Throws `Error`.
   std::vector<Header> headers();

@@ -234,10 +234,10 @@ std::string address_of(const SinkUrl& url) {
   std::string address = url.scheme + "://" + (v6 ? '[' + url.host + ']' : url.host);
   if (url.port != 0) address += fmt::format(":{}", url.port);
   const std::size_t place = url.path.find(kPlace);
-  address += http::escape_path(url.path.substr(0, place));
+  address += http::escape_base_path(url.path.substr(0, place));
   if (place != std::string::npos) {
     address += kPlace;
-    address += http::escape_path(url.path.substr(place + kPlace.size()));
+    address += http::escape_base_path(url.path.substr(place + kPlace.size()));
   }
   const auto query = url.query.find("query");
   if (query != url.query.end()) address += '?' + query->second;

@@ -29,6 +29,27 @@ void add_field(Request& request, std::string_view name, std::string_view value) 
   request.fields.push_back(std::move(line));
 }
 
+constexpr std::string_view kBlank = " \t";
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(kBlank);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+}
+
+void keep_secret(Request& request, std::string_view secret) {
+  // Servers cut the blanks off.
+  secret = trimmed(secret);
+  if (!secret.empty()) request.secrets.emplace_back(secret);
+}
+
+void add_secret_field(Request& request, std::string_view name, std::string_view value) {
+  add_field(request, name, value);
+  value = trimmed(value);
+  // The words before the last name a scheme, as in `Bearer ...`.
+  keep_secret(request, value.substr(value.find_last_of(kBlank) + 1));
+}
+
 std::string joined(const Batch& batch, std::string_view open, std::string_view separator,
                    std::string_view close) {
   std::size_t size = open.size() + close.size();
@@ -95,7 +116,7 @@ Request RequestBuilder::compose(Batch& batch) {
   add_field(request, "Idempotency-Key", '"' + id + '"');
   if (!carries_many(options_.body)) add_message_fields(first, request);
   for (const Header& header : options_.headers) add_field(request, header.name, header.value);
-  for (const Header& header : credentials_.headers()) add_field(request, header.name, header.value);
+  for (const Header& header : credentials_.headers()) add_secret_field(request, header.name, header.value);
   // libcurl would wait a second for "100 Continue" before a large body.
   request.fields.emplace_back("Expect:");
   if (options_.gzip && request.body.size() >= options_.gzip_min_bytes) {
@@ -105,8 +126,9 @@ Request RequestBuilder::compose(Batch& batch) {
     }
   }
   if (options_.signature) sign(id, request);
-  if (const std::string value = credentials_.authorization(); !value.empty())
-    add_field(request, "Authorization", value);
+  const Authorization authorization = credentials_.authorization();
+  if (!authorization.value.empty()) add_secret_field(request, "Authorization", authorization.value);
+  keep_secret(request, authorization.password);
   return request;
 }
 

@@ -21,6 +21,9 @@ struct Request {
   /// `Name: value`, or as libcurl wants an empty one, `Name;`.
   std::vector<std::string> fields;
   std::string body;
+  /// What it is authorised with, each in plain and as it is sent; none is empty. For no text that people
+  /// read.
+  std::vector<std::string> secrets;
 };
 
 /// Makes requests of batches. Network thread only.

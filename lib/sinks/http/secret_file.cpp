@@ -38,6 +38,8 @@ SecretFile::Version SecretFile::version() const {
 void SecretFile::read() {
   std::ifstream file{path_};
   if (!file) fail(path_, "it cannot be opened");
+  // What fails from here on has to be read again, even if the file comes back as it was.
+  known_ = {};
   lines_.clear();
   for (std::string line; std::getline(file, line);) {
     line = trimmed(line);

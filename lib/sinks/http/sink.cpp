@@ -29,6 +29,7 @@ void HttpSink::send(std::vector<Delivery> batch) { worker_->send(std::move(batch
 void HttpSink::reset() { worker_->reset(); }
 void HttpSink::stop(std::chrono::milliseconds timeout) noexcept { worker_->stop(timeout); }
 std::size_t HttpSink::capacity() const noexcept { return worker_->capacity(); }
+std::chrono::milliseconds HttpSink::linger() const noexcept { return worker_->linger(); }
 std::string HttpSink::name() const { return worker_->name(); }
 
 }  // namespace satchel

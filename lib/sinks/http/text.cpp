@@ -35,13 +35,16 @@ std::string percent_encode(std::string_view text, Keep keep) {
   return encoded;
 }
 
+std::string percent_encode_but(std::string_view text, std::string_view kept) {
+  return percent_encode(text,
+                        [&](char c) { return is_alphanumeric(c) || kept.find(c) != std::string_view::npos; });
+}
+
 }  // namespace
 
-std::string escape_path(std::string_view text) {
-  constexpr std::string_view kKept = "-._~/";
-  return percent_encode(
-      text, [&](char c) { return is_alphanumeric(c) || kKept.find(c) != std::string_view::npos; });
-}
+std::string escape_path(std::string_view text) { return percent_encode_but(text, "-._~/"); }
+
+std::string escape_base_path(std::string_view text) { return percent_encode_but(text, "-._~/:@!$&'()*+,;="); }
 
 std::string escape_header(std::string_view text) {
   return percent_encode(text, [](char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '%'; });

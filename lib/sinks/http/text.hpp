@@ -12,6 +12,10 @@ namespace satchel::http {
 /// RFC 3986 percent-encoding of everything but unreserved characters and slashes.
 std::string escape_path(std::string_view text);
 
+/// The same, but for all that a path may have as it is (RFC 3986 section 3.3): to a server `:` and `%3A` need
+/// not be one.
+std::string escape_base_path(std::string_view text);
+
 /// Percent-encoding of CloudEvents attribute values in HTTP headers: space, `"`, `%` and all that is not
 /// printable ASCII.
 std::string escape_header(std::string_view text);

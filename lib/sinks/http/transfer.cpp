@@ -3,9 +3,10 @@
 
 #include <satchel/error.hpp>
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <new>
-#include <string_view>
 #include <utility>
 
 namespace satchel::http {
@@ -15,7 +16,19 @@ namespace {
 long milliseconds_of(std::chrono::milliseconds time) { return static_cast<long>(time.count()); }
 long seconds_of(std::chrono::seconds time) { return static_cast<long>(time.count()); }
 
-long version_of(HttpVersion version, bool https) {
+bool has_http2() {
+  static const bool has = (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2) != 0;
+  return has;
+}
+
+std::string name_of(CURLoption option) {
+  const curl_easyoption* known = curl_easy_option_by_id(option);
+  return known != nullptr ? known->name : "option " + std::to_string(option);
+}
+
+}  // namespace
+
+long version_number(HttpVersion version, bool https, bool http2) noexcept {
   switch (version) {
     case HttpVersion::v1:
       return CURL_HTTP_VERSION_1_1;
@@ -24,18 +37,16 @@ long version_of(HttpVersion version, bool https) {
     case HttpVersion::automatic:
       break;
   }
-  return CURL_HTTP_VERSION_2TLS;
+  return http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
 }
-
-}  // namespace
 
 template <typename Value>
 void Transfer::set(CURLoption option, Value value) {
   const CURLcode result = curl_easy_setopt(handle_.get(), option, value);
   if (result == CURLE_OK) return;
   if (result == CURLE_OUT_OF_MEMORY) throw std::bad_alloc{};
-  throw Error{"HttpSink", std::string{"libcurl refuses an option: "} + curl_easy_strerror(result),
-              "it was built without what the options ask for", result};
+  throw Error{"HttpSink", "libcurl refuses " + name_of(option) + ": " + curl_easy_strerror(result),
+              "change the option, or use a libcurl that was built for it", result};
 }
 
 Transfer::Transfer(const HttpOptions& options)
@@ -65,9 +76,10 @@ void Transfer::set_transport(const HttpOptions& options) {
   set(CURLOPT_NOPROXY, "");
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(CURLOPT_PATH_AS_IS, 1L);
-  set(CURLOPT_HTTP_VERSION, version_of(options.version, https));
+  const long version = version_number(options.version, https, has_http2());
+  set(CURLOPT_HTTP_VERSION, version);
   // Rather a stream of a connection that is being made than a burst of handshakes.
-  set(CURLOPT_PIPEWAIT, https && options.version != HttpVersion::v1 ? 1L : 0L);
+  set(CURLOPT_PIPEWAIT, https && version != CURL_HTTP_VERSION_1_1 ? 1L : 0L);
   set(CURLOPT_MAXAGE_CONN, seconds_of(options.idle_connection));
   set(CURLOPT_MAXLIFETIME_CONN, seconds_of(options.connection_lifetime));
 }
@@ -90,6 +102,7 @@ void Transfer::set_tls(const HttpOptions& options) {
 
 void Transfer::set_callbacks() {
   set(CURLOPT_PRIVATE, static_cast<void*>(this));
+  set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::open_socket);
   set(CURLOPT_ERRORBUFFER, error_.data());
   set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
   set(CURLOPT_HEADERDATA, static_cast<void*>(this));
@@ -137,18 +150,18 @@ long Transfer::certificate_error() const {
 }
 
 bool Transfer::echoes_secret(const std::string& text) const {
-  constexpr std::string_view kName = "Authorization: ";
-  return std::any_of(request_.fields.begin(), request_.fields.end(), [&](const std::string& field) {
-    if (!field.starts_with(kName)) return false;
-    const std::string_view value = std::string_view{field}.substr(kName.size());
-    return text.find(value.substr(value.rfind(' ') + 1)) != std::string::npos;
-  });
+  return std::any_of(request_.secrets.begin(), request_.secrets.end(),
+                     [&](const std::string& secret) { return text.find(secret) != std::string::npos; });
 }
 
 int Transfer::connect_errno() const {
   long error = 0;
   curl_easy_getinfo(handle_.get(), CURLINFO_OS_ERRNO, &error);
   return static_cast<int>(error);
+}
+
+curl_socket_t Transfer::open_socket(void*, curlsocktype, curl_sockaddr* address) {
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count, void* self) {

@@ -10,6 +10,10 @@
 
 namespace satchel::http {
 
+/// libcurl's number for a version of the protocol. `http2`: this libcurl was built with HTTP/2, and would
+/// refuse the number otherwise.
+long version_number(HttpVersion version, bool https, bool http2) noexcept;
+
 /// One libcurl handle, used for one request after the other. Network thread only; stays at its address.
 class Transfer {
  public:
@@ -33,7 +37,7 @@ class Transfer {
   bool exposed() const;
   /// The X509_V_ERR_ value of the server's certificate.
   long certificate_error() const;
-  /// The text repeats what the request was authorised with.
+  /// The text repeats something that the request was authorised with.
   bool echoes_secret(const std::string& text) const;
   /// The errno of a failed connect.
   int connect_errno() const;
@@ -44,6 +48,8 @@ class Transfer {
   void set_callbacks();
   template <typename Value>
   void set(CURLoption option, Value value);
+  // What libcurl does itself, but a process that the application starts does not inherit the connection.
+  static curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address);
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
 

@@ -2,6 +2,7 @@
 #include "sinks/http/worker.hpp"
 
 #include "sinks/http/options.hpp"
+#include "sinks/http/transfer.hpp"
 #include "sinks/verdicts/verdicts.hpp"
 
 #include <satchel/error.hpp>
@@ -35,6 +36,8 @@ HttpSink::Worker::Worker(HttpOptions options)
       clock_{options_->clock ? options_->clock : system_clock()},
       url_{options_->url} {
   init_libcurl();
+  // What this libcurl cannot do is said now, and not when the first message waits.
+  const http::Transfer trial{*options_};
 }
 
 void HttpSink::Worker::start(SinkEvents& events) {
@@ -102,6 +105,11 @@ void HttpSink::Worker::stop(milliseconds timeout) noexcept {
     engine->outlet().close();
   }
   left_behind_.clear();
+}
+
+milliseconds HttpSink::Worker::linger() const noexcept {
+  const bool gathers = http::carries_many(options_->body) && options_->batch.max_count > 1;
+  return gathers ? options_->batch.linger : milliseconds{0};
 }
 
 std::size_t HttpSink::Worker::capacity() const noexcept {

@@ -6,6 +6,8 @@
 
 #include <satchel/http.hpp>
 
+#include <chrono>
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -15,6 +17,7 @@ namespace satchel {
 /// thread at a time.
 class HttpSink::Worker {
  public:
+  /// Throws `InvalidOption`, and `Error` when libcurl cannot do what the options ask for.
   explicit Worker(HttpOptions options);
 
   void start(SinkEvents& events);
@@ -23,6 +26,7 @@ class HttpSink::Worker {
   void reset();
   void stop(std::chrono::milliseconds timeout) noexcept;
   std::size_t capacity() const noexcept;
+  std::chrono::milliseconds linger() const noexcept;
   std::string name() const { return url_.shown(); }
 
  private:

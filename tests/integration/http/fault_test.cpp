@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "harness.hpp"
 
+#include "support/inherited.hpp"
+
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -304,4 +306,19 @@ TEST_CASE("http: an idle sink does not wake up") {
   const auto after = context_switches("satchel-http");
   // Once to fall asleep after the receipt, once for the end of the response.
   CHECK(after - before <= 2);
+}
+
+TEST_CASE("http: a process that the application starts does not get the connections") {
+  ScriptedHttp server{[](const HttpRequest&) { return HttpReply::of(200); }};
+  auto options = options_for(server.url());
+  SUBCASE("to the server") {}
+  SUBCASE("to a proxy") {
+    options = options_for("http://example.invalid/");
+    options.proxy = server.url("");
+  }
+  Harness harness{options};
+  CHECK(harness.post(1).verdict == Verdict::delivered);
+  const Connections connections = connections_to(server.port());
+  CHECK(connections.kept == 1);
+  CHECK(connections.inherited == 0);
 }

@@ -76,6 +76,44 @@ TEST_CASE("http: a server that repeats the token does not bring it into the reas
   CHECK_FALSE(contains(receipt.reason, "s3cret"));
 }
 
+TEST_CASE("http: nor does one that repeats a password, or a header that is a secret") {
+  std::string field;
+  ScriptedHttp server{[&](const HttpRequest& request) {
+    return HttpReply::of(400, {}, "you sent " + request.header(field));
+  }};
+  auto options = options_for(server.url());
+  SUBCASE("of the options") {
+    field = "x-api-key";
+    options.secret_headers = {{"X-Api-Key", {}, "s3cret-key"}};
+  }
+  SUBCASE("behind the name of a scheme") {
+    field = "x-auth";
+    options.secret_headers = {{"X-Auth", {}, " Token s3cret-key "}};
+  }
+  SUBCASE("in base64") {
+    field = "authorization";
+    options.username = "device";
+    options.password = "s3cret-password";
+  }
+  Harness harness{options};
+  const Receipt receipt = harness.post(1);
+  REQUIRE_FALSE(server.requests().at(0).header(field).empty());
+  CHECK(receipt.verdict == Verdict::reject);
+  CHECK_FALSE(contains(receipt.reason, "you sent"));
+}
+
+TEST_CASE("http: nor one that decodes the password first, and without a secret its words are told") {
+  ScriptedHttp server{
+      [](const HttpRequest&) { return HttpReply::of(400, {}, "device:s3cret-password is not known"); }};
+  auto options = options_for(server.url());
+  options.username = "device";
+  SUBCASE("the password") {
+    options.password = "s3cret-password";
+    CHECK_FALSE(contains(Harness{options}.post(1).reason, "s3cret"));
+  }
+  SUBCASE("none") { CHECK(contains(Harness{options}.post(1).reason, "is not known")); }
+}
+
 TEST_CASE("http: only a gateway that lost its server may have passed the message on") {
   for (const int status : {502, 504, 530}) {
     CAPTURE(status);

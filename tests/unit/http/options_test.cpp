@@ -84,6 +84,16 @@ TEST_CASE("http options: numbers are taken at their limits and refused beyond") 
   refuse([](auto& o) { o.max_response_header_bytes = 1023; }, "max_response_header_bytes");
 }
 
+TEST_CASE("http options: a sink lingers where requests carry several messages") {
+  HttpOptions options = sound();
+  options.batch.linger = seconds{7};
+  CHECK(HttpSink{options}.linger() == milliseconds{0});
+  options.body = HttpBody::ndjson;
+  CHECK(HttpSink{options}.linger() == seconds{7});
+  options.batch.max_count = 1;
+  CHECK(HttpSink{options}.linger() == milliseconds{0});
+}
+
 TEST_CASE(
     "http options: the URL is http or https, without a user, with at most one {topic}, not in the host") {
   const auto url = [](std::string text) {
@@ -113,6 +123,19 @@ TEST_CASE(
                           "https://host:99999/"}) {
     CAPTURE(std::string{bad});
     refuse(url(bad), "HttpSink");
+  }
+}
+
+TEST_CASE("http options: what libcurl refuses is said when the sink is made, and by name") {
+  HttpOptions options = sound();
+  // Longer than any text that libcurl takes.
+  options.user_agent.assign(9'000'000, 'a');
+  try {
+    const HttpSink sink{options};
+    FAIL_CHECK("taken");
+  } catch (const Error& error) {
+    CHECK(error.problem().starts_with("libcurl refuses USERAGENT: "));
+    CHECK_FALSE(error.hint().empty());
   }
 }
 
@@ -201,6 +224,15 @@ TEST_CASE("http url: options are query parameters with the names of the options"
            "&connection_lifetime=6&max_retry_after=7&max_response_bytes=8&max_response_header_bytes=2048&"
            "header.X-A=b"
            "&proxy=http%3A%2F%2Fp%3A1&signature_secrets_file=s&bearer_token_file=t"));
+}
+
+TEST_CASE("http url: the path keeps what a path may have, and {topic} its place") {
+  for (const char* url : {"https://h/v1/topics/t:publish", "https://h/@a/b;c=d,e!$&'()*+/{topic}:end",
+                          "https://h/a%20b%25%3F%23"})
+    CHECK(from(url).name() == url);
+  // What was escaped without need is the same text.
+  CHECK(from("https://h/t%3Apublish").name() == "https://h/t:publish");
+  CHECK(from("https://h/[a]").name() == "https://h/%5Ba%5D");
 }
 
 TEST_CASE("http url: what is unknown or malformed is refused with what is known") {

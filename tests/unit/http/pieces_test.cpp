@@ -2,15 +2,20 @@
 #include "sinks/http/gzip.hpp"
 #include "sinks/http/json.hpp"
 #include "sinks/http/response.hpp"
+#include "sinks/http/secret_file.hpp"
 #include "sinks/http/signature.hpp"
 #include "sinks/http/text.hpp"
+#include "sinks/http/transfer.hpp"
 #include "sinks/http/url_template.hpp"
+#include "support/temp_dir.hpp"
 
 #include <satchel/error.hpp>
 
 #include <doctest/doctest.h>
 
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 using namespace satchel;
@@ -147,13 +152,40 @@ TEST_CASE("http url template: topics are encoded, and cannot leave the base path
     CAPTURE(std::string{bad});
     CHECK_THROWS_AS(url.expand(bad), InvalidMessage);
   }
+  CHECK(UrlTemplate{"https://h/a:b/{topic}:c"}.expand("x:y") == "https://h/a:b/x%3Ay:c");
   const UrlTemplate fixed{"http://h/x"};
   CHECK_FALSE(fixed.has_topic());
   CHECK(fixed.expand("..") == "http://h/x");
+}
+
+TEST_CASE("http transfer: HTTP/2 is asked for where libcurl has it, or where it was asked for by name") {
+  for (const bool https : {true, false}) {
+    CHECK(version_number(HttpVersion::automatic, https, true) == CURL_HTTP_VERSION_2TLS);
+    CHECK(version_number(HttpVersion::automatic, https, false) == CURL_HTTP_VERSION_1_1);
+    for (const bool http2 : {true, false})
+      CHECK(version_number(HttpVersion::v1, https, http2) == CURL_HTTP_VERSION_1_1);
+  }
+  CHECK(version_number(HttpVersion::v2, true, false) == CURL_HTTP_VERSION_2TLS);
+  CHECK(version_number(HttpVersion::v2, false, false) == CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
 }
 
 TEST_CASE("http signature: the example of the Standard Webhooks documents") {
   const std::string key = signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
   CHECK(webhook_signature({key}, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1'614'265'330, "{\"test\": 2432232314}") ==
         "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+}
+
+TEST_CASE("http secrets: a file that was empty for a while and comes back as it was is read again") {
+  const support::TempDir directory;
+  const std::string path = directory.path() + "/token";
+  const std::string token(40, 't');
+  std::ofstream{path} << token;
+  SecretFile file{path};
+  REQUIRE(file.first() == token);
+  std::filesystem::rename(path, path + ".kept");
+  std::ofstream{path};
+  CHECK_THROWS_AS(file.first(), Error);
+  std::filesystem::rename(path + ".kept", path);
+  REQUIRE(file.lines().size() == 1);
+  CHECK(file.first() == token);
 }
