@@ -5,7 +5,7 @@
 #include <satchel/error.hpp>
 #include <satchel/sqlite_defects.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <memory>

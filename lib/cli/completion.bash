@@ -54,7 +54,7 @@ _satchel() {
     'dead list') options+=' --topic --limit --after --json' ;;
     'dead show') options+=' --json' ;;
     'dead replay') options+=' --topic --all' ;;
-    'dead discard') options+=' --topic --all --yes' ;;
+    'dead discard') options+=' --topic --all --yes --options-from' ;;
     'dead export' | export) options+=' --topic' ;;
     'identity renew') options+=' --yes' ;;
     check) options+=' --quick' ;;

@@ -27,7 +27,7 @@ options=(
   'dead list' '--topic --limit --after --json'
   'dead show' '--json'
   'dead replay' '--topic --all'
-  'dead discard' '--topic --all --yes'
+  'dead discard' '--topic --all --yes --options-from'
   'dead export' '--topic'
   'identity show' ''
   'identity renew' '--yes'

@@ -5,8 +5,9 @@
 
 #include <satchel/error.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -24,17 +25,18 @@ struct CopyOptions {
 void back_up(const CopyOptions& wanted, Context& context) {
   Inspector file{wanted.file};
   std::uint64_t shown = 101;
-  file.backup(wanted.other, [&](std::uint64_t done, std::uint64_t total) {
+  const BackupReport copy = file.backup(wanted.other, [&](std::uint64_t done, std::uint64_t total) {
     const std::uint64_t percent = total == 0 ? 100 : done * 100 / total;
     if (context.out.is_terminal() && percent != shown) context.out.write(fmt::format("\r{} %", percent));
     shown = percent;
   });
   if (context.out.is_terminal()) context.out.write("\r\x1b[K");
-  Inspector copy{wanted.other};
-  const FileReport report = copy.report();
   context.out.print(fmt::format("{}: {}, {}", visible(wanted.other),
-                                counted(report.pending, "message", "messages"),
-                                counted(report.dead, "dead letter", "dead letters")));
+                                counted(copy.pending, "message", "messages"),
+                                counted(copy.dead, "dead letter", "dead letters")));
+  context.out.print_whole({{fmt::format(
+      "to put it back: stop the application, delete {0}-wal and {0}-shm, keep {0}-relay, copy it over {0}",
+      visible(wanted.file))}});
 }
 
 void salvage(const CopyOptions& wanted, Context& context) {
@@ -45,7 +47,7 @@ void salvage(const CopyOptions& wanted, Context& context) {
   const Outbox outbox{wanted.file, options};
   const std::optional<SalvageReport> report = outbox.salvaged();
   if (!report) return context.out.print("the file is sound: nothing was changed");
-  context.out.print_whole({{report->summary()}});
+  context.out.print_whole({{visible(report->summary())}});
   for (const SalvagedTable& table : report->tables) {
     if (table.whole) continue;
     context.out.print_whole({{fmt::format("table {}: {} saved, not whole: {}", visible(table.name),
@@ -68,21 +70,71 @@ void export_all(const CopyOptions& wanted, Context& context) {
   }
 }
 
-/// The next messages, at most `most`; none at the end of the input.
-std::vector<Message> read_some(std::istream& from, std::size_t& line, std::size_t most) {
-  std::vector<Message> messages;
+/// A message with the line of the input that says it.
+struct Read {
+  Message message;
+  std::size_t line = 0;
+};
+
+/// Messages that are added in one transaction.
+constexpr std::size_t kBatch = 1000;
+
+/// The next messages, a batch at most; none at the end of the input.
+std::vector<Read> read_batch(std::istream& from, std::size_t& line) {
+  std::vector<Read> messages;
   std::string text;
-  while (messages.size() < most && std::getline(from, text)) {
+  while (messages.size() < kBatch && std::getline(from, text)) {
     ++line;
-    if (!text.empty()) messages.push_back(message_of(text, line));
+    if (!text.empty()) messages.push_back({message_of(text, line), line});
   }
   if (from.bad())
     throw UsageError{fmt::format("read line {}", line + 1), "reading failed", "check the source"};
   return messages;
 }
 
+/// What has become of messages.
+struct Imported {
+  std::uint64_t added = 0;
+  std::uint64_t dropped = 0;  ///< the quota was used up
+};
+
+Imported enqueue_all(Transaction& transaction, const std::vector<Read>& messages) {
+  Imported imported;
+  for (const auto& [message, line] : messages) {
+    try {
+      ++(transaction.enqueue(message).row == 0 ? imported.dropped : imported.added);
+    } catch (const InvalidMessage& error) {
+      throw InvalidMessage{fmt::format("read line {}", line), error.problem(), error.hint()};
+    }
+  }
+  return imported;
+}
+
+/// Reads a file to its end and goes back to its beginning. What the outbox refuses is found by adding the
+/// messages in transactions that are not committed.
+void check_all(std::ifstream& file, Outbox& outbox) {
+  std::size_t line = 0;
+  for (;;) {
+    const std::vector<Read> messages = read_batch(file, line);
+    if (messages.empty()) break;
+    Transaction transaction = outbox.begin();
+    enqueue_all(transaction, messages);
+  }
+  file.clear();
+  if (!file.seekg(0)) {
+    throw UsageError{"read the source again", "it cannot be read from its beginning",
+                     "name a file, or - for standard input"};
+  }
+}
+
+void tell_dropped(const Imported& imported, Context& context) {
+  if (imported.dropped == 0) return;
+  context.out.print(fmt::format("{}: the quota is used up",
+                                counted(imported.dropped, "message was dropped", "messages were dropped")));
+  context.exit = kRefused;
+}
+
 void import_all(const CopyOptions& wanted, Context& context) {
-  constexpr std::size_t kBatch = 1000;
   std::ifstream file;
   if (wanted.other != "-") {
     file.open(wanted.other);
@@ -90,31 +142,31 @@ void import_all(const CopyOptions& wanted, Context& context) {
       throw UsageError{"read " + visible(wanted.other), "it cannot be opened",
                        "name a file, or - for standard input"};
     }
-    // A file is read to its end before anything is written, so that a bad line changes nothing.
-    std::size_t line = 0;
-    while (!read_some(file, line, kBatch).empty()) continue;
-    file.clear();
-    file.seekg(0);
   }
   std::istream& from = wanted.other == "-" ? std::cin : file;
   Outbox outbox = visit(wanted.file, wanted.prefix);
-  std::uint64_t added = 0;
+  Imported imported;
   std::size_t line = 0;
   try {
+    // Before anything is written, so that a bad line changes nothing. A pipe can be read only once.
+    if (wanted.other != "-" && std::filesystem::is_regular_file(wanted.other)) check_all(file, outbox);
     for (;;) {
-      const std::vector<Message> messages = read_some(from, line, kBatch);
+      const std::vector<Read> messages = read_batch(from, line);
       if (messages.empty()) break;
       Transaction transaction = outbox.begin();
-      for (const Message& message : messages) transaction.enqueue(message);
+      const Imported batch = enqueue_all(transaction, messages);
       transaction.commit();
-      added += messages.size();
+      imported.added += batch.added;
+      imported.dropped += batch.dropped;
     }
   } catch (const Error&) {
-    context.out.print(
-        fmt::format("it failed; {} before", counted(added, "message was added", "messages were added")));
+    context.out.print(fmt::format("it failed; {} before",
+                                  counted(imported.added, "message was added", "messages were added")));
+    tell_dropped(imported, context);
     throw;
   }
-  context.out.print(counted(added, "message was added", "messages were added"));
+  context.out.print(counted(imported.added, "message was added", "messages were added"));
+  tell_dropped(imported, context);
 }
 
 }  // namespace
@@ -142,7 +194,8 @@ void add_copies(CLI::App& app, Context& context) {
   command = add("import", "Put messages into the outbox that export has written; they get new ids",
                 {"satchel import device.db messages.ndjson", "satchel import device.db - < messages.ndjson"},
                 import_all);
-  command->add_option("SOURCE", wanted->other, "A file of JSON objects, one a line; -: standard input")
+  command
+      ->add_option("SOURCE", wanted->other, "A file or pipe of JSON objects, one a line; -: standard input")
       ->required();
   command->add_option("--options-from", wanted->prefix,
                       "Prefix of the environment variables with the application's options");

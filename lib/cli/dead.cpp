@@ -6,7 +6,7 @@
 #include <satchel/error.hpp>
 #include <satchel/topic_rule.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <functional>
 #include <memory>
@@ -26,6 +26,7 @@ struct DeadOptions {
   bool all = false;
   bool yes = false;
   bool json = false;
+  std::string prefix;
 };
 
 void for_each(Inspector& file, const DeadOptions& wanted,
@@ -122,7 +123,7 @@ void discard(const DeadOptions& wanted, Context& context) {
     throw UsageError{"discard", "this deletes dead letters for good, and they are not named one by one",
                      fmt::format("save them with `satchel dead export {}`, then add --yes", wanted.file)};
   }
-  Outbox outbox = visit(wanted.file);
+  Outbox outbox = visit(wanted.file, wanted.prefix);
   std::uint64_t discarded = 0;
   for (const MessageId& id : chosen(wanted, context)) discarded += outbox.discard(id) ? 1U : 0U;
   context.out.print(counted(discarded, "dead letter is gone", "dead letters are gone"));
@@ -195,10 +196,14 @@ void add_dead(CLI::App& app, Context& context) {
   add_choice(*command, *wanted);
   command = add_action(
       *group, context, wanted, "discard", "Delete them for good",
-      {"satchel dead discard device.db 17", "satchel dead discard device.db --topic 'test/#' --yes"},
+      {"satchel dead discard device.db 17", "satchel dead discard device.db --topic 'test/#' --yes",
+       "satchel dead discard device.db 17 --options-from SATCHEL_"},
       discard);
   add_choice(*command, *wanted);
   command->add_flag("--yes", wanted->yes, "Really, though they are not named one by one");
+  command->add_option("--options-from", wanted->prefix,
+                      "Prefix of the environment variables with the application's options; without it "
+                      "nothing is announced to the receiver");
   command = add_action(*group, context, wanted, "export", "Write all of them, one JSON object a line",
                        {"satchel dead export device.db > dead.ndjson"}, export_all);
   command->add_option("--topic", wanted->topics, "Only topics that match this MQTT filter");

@@ -3,7 +3,7 @@
 
 #include "text.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 

@@ -4,7 +4,7 @@
 
 #include <satchel/error.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <memory>
 

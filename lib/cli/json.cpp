@@ -6,7 +6,7 @@
 
 #include <satchel/error.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>

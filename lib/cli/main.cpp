@@ -7,7 +7,7 @@
 #include <satchel/error.hpp>
 #include <satchel/features.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cerrno>
 #include <csignal>

@@ -7,7 +7,7 @@
 #include <satchel/sink_url.hpp>
 #include <satchel/systemd.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -115,10 +115,33 @@ class Progress {
   Time next_{};
 };
 
-/// Why it cannot come to an end by itself; empty: it can.
-std::string hopeless(const Status& status) {
+/// For how long nothing has moved while the sink refuses topics and takes others.
+class Standstill {
+ public:
+  Time::duration add(Time now, const Status& status) {
+    const std::uint64_t moved = status.delivered + status.retried + status.expired + status.died;
+    const bool held = status.leading && status.sink == SinkState::up && !status.sink_problem.empty();
+    const bool busy = status.in_flight > 0 || status.unsettled > 0 || status.delayed > 0;
+    if (!held || busy || moved != moved_) since_ = now;
+    moved_ = moved;
+    return now - since_;
+  }
+
+ private:
+  std::uint64_t moved_ = 0;
+  Time since_ = std::chrono::steady_clock::now();
+};
+
+/// After which nothing moves any more: much longer than reading what waits behind refused messages takes.
+constexpr std::chrono::seconds kStill{10};
+
+/// Why it cannot come to an end by itself; empty: it can. `retry` is the longest pause before a retry.
+std::string hopeless(const Status& status, Time::duration still, milliseconds retry) {
   if (status.leading && status.sink == SinkState::blocked)
     return "the sink does not let the messages through: " + status.sink_problem;
+  // Those that have failed may be of other topics.
+  const Time::duration limit = status.failing > 0 ? kStill + retry : Time::duration{kStill};
+  if (still >= limit) return "the sink does not take all topics: " + status.sink_problem;
   return {};
 }
 
@@ -169,19 +192,21 @@ void relay(const RelayOptions& wanted, Context& context) {
   options.external_writers = true;
   const auto notifier = std::make_shared<SystemdNotifier>();
   options.observer = notifier;
+  const milliseconds retry = options.retry_backoff.cap;
   Outbox outbox{wanted.file, std::move(options)};
   outbox.attach(wanted.sink);
   const std::uint64_t dead_before = outbox.status().dead;
   outbox.start();
   notifier->ready();
   Progress progress{context.out};
+  Standstill standstill;
   std::string problem;
   for (bool over = false; !over;) {
     const Time now = std::chrono::steady_clock::now();
     const Status status = outbox.status();
     progress.show(status, now);
     if (wanted.until_empty && status.pending == 0 && status.unsettled == 0) break;
-    if (wanted.until_empty) problem = hopeless(status);
+    if (wanted.until_empty) problem = hopeless(status, standstill.add(now, status), retry);
     if (problem.empty() && now >= deadline) problem = "the time of --timeout is over";
     over = !problem.empty() || signals.wait_until(now + milliseconds{200}, false) == Signals::Event::stop;
   }

@@ -5,7 +5,7 @@
 
 #include "text.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
@@ -18,6 +18,10 @@ using std::chrono::milliseconds;
 
 /// A round takes well under a second, and the longest wait for somebody else's lock some seconds.
 constexpr std::chrono::seconds kHangs{10};
+
+/// Messages that are matched with the topics of routes. Only those of a first route that takes all are
+/// counted like those of the file: exactly, then by the span of their ids.
+constexpr std::uint64_t kMatched = 10'000;
 
 Look look_of(SinkState state) {
   static const std::map<SinkState, Look> kLooks{
@@ -36,6 +40,12 @@ std::string title_of(const RouteReport& route) {
   const RouteStatus& status = route.status;
   const std::string name = "route " + visible(status.name);
   return status.sink_name.empty() ? name : name + " (" + visible(status.sink_name) + ")";
+}
+
+/// In front of the number of those that wait for it.
+std::string bound_of(const RouteStatus& status) {
+  if (!status.pending_is_bound) return {};
+  return status.pending > kMatched ? "at most " : "at least ";
 }
 
 std::string for_how_long(const RouteReport& route) {
@@ -108,8 +118,7 @@ void add_route(std::vector<Line>& lines, const RouteReport& route, bool alive) {
   std::string work;
   const auto add = [&](const std::string& text) { work += (work.empty() ? "" : ", ") + text; };
   if (route.pending_known)
-    add((status.pending_is_bound ? "at least " : "") + grouped(status.pending) +
-        (status.pending == 1 ? " waits" : " wait"));
+    add(bound_of(status) + grouped(status.pending) + (status.pending == 1 ? " waits" : " wait"));
   if (alive) add(grouped(status.in_flight) + " in flight");
   add(grouped(status.delivered) + " delivered");
   if (status.budget_used > 0) add(size_text(status.budget_used) + " of its budget used");

@@ -4,7 +4,7 @@
 
 #include <satchel/error.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <fstream>
 #include <iostream>
@@ -68,11 +68,28 @@ Message message_of(const SendOptions& wanted) {
   return message;
 }
 
+bool holds_outbox(const std::string& file) {
+  try {
+    static_cast<void>(Inspector{file});
+    return true;
+  } catch (const OpenError& error) {
+    // With a code it cannot be read.
+    if (error.code() != 0) throw;
+    return false;
+  }
+}
+
+Outbox open(const SendOptions& wanted) {
+  // An outbox that is there has an owner, whose options are not known here.
+  if (!wanted.create || holds_outbox(wanted.file)) return visit(wanted.file, wanted.prefix);
+  Options options = wanted.prefix.empty() ? Options{} : Options::from_environment(wanted.prefix);
+  options.on_damage = OnDamage::refuse;
+  return Outbox{wanted.file, options};
+}
+
 void send(const SendOptions& wanted, Context& context) {
   const Message message = message_of(wanted);
-  Options own;
-  if (!wanted.prefix.empty()) own = Options::from_environment(wanted.prefix);
-  Outbox outbox = wanted.create ? Outbox{wanted.file, own} : visit(wanted.file, wanted.prefix);
+  Outbox outbox = open(wanted);
   const MessageId id = outbox.enqueue(message);
   context.out.write((id.row == 0 ? std::string{"dropped: the quota is used up"} : id.to_string()) + "\n");
   if (id.row == 0) context.exit = kRefused;

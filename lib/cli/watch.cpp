@@ -5,7 +5,7 @@
 #include "screen.hpp"
 #include "text.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <memory>
 

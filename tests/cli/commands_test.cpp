@@ -11,7 +11,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
 
 using cli_test::Bench;
 using cli_test::has;
@@ -180,77 +184,6 @@ TEST_CASE("cli: as a service the relay says when it is ready and when it stops")
   CHECK(said == std::vector<std::string>{"READY=1", "STOPPING=1"});
 }
 
-TEST_CASE("cli: what was exported is imported with its payload, key and headers") {
-  const Bench bench;
-  cli_test::write_file(bench.file("payload"), std::string{"\0\x80", 2});
-  bench.send("plant/raw", "", {"--payload-file", bench.file("payload")});
-  bench.send("plant/lamp", "{\"on\":true}",
-             {"--key", "lamp", "--content-type", "application/json", "--header", "a=b"});
-  const std::string exported = bench.run({"export", bench.file()}).out;
-  CHECK(lines_in(exported) == 2);
-  const Bench other;
-  other.send("first", "x");
-  const Outcome imported = other.run({"import", other.file(), "-"}, exported);
-  CHECK(imported.code == 0);
-  CHECK(has(imported.out, "2 messages were added"));
-  CHECK(other.run({"show", other.file(), "2", "--payload"}).out == std::string{"\0\x80", 2});
-  const std::string lamp = other.run({"show", other.file(), "3", "--json"}).out;
-  CHECK(
-      has(lamp, "\"payload\":\"{\\\"on\\\":true}\",\"key\":\"lamp\",\"content_type\":\"application/json\""));
-  CHECK(has(lamp, "\"headers\":{\"a\":\"b\"}"));
-}
-
-TEST_CASE("cli: a delay and limits of attempts of its own travel with a message that is exported") {
-  const Bench bench;
-  bench.send("first", "x", {"--not-before", "1h"});
-  const std::string wanted =
-      "\"not_before_ms\":7200000,\"retry\":{\"max_attempts\":3,\"max_age_ms\":60000,\"backoff_ms\":100,"
-      "\"backoff_factor\":1.5,\"backoff_cap_ms\":5000}";
-  CHECK(bench.run({"import", bench.file(), "-"}, "{\"topic\":\"plant/x\"," + wanted + "}\n").code == 0);
-  const std::string exported = bench.run({"export", bench.file()}).out;
-  CHECK(has(exported, "\"not_before_ms\":3600000"));
-  CHECK(has(exported, wanted));
-  const Bench other;
-  other.send("first", "x");
-  CHECK(other.run({"import", other.file(), "-"}, exported).code == 0);
-  CHECK(has(other.run({"show", other.file(), "3", "--json"}).out, wanted));
-  for (const char* part : {"\"not_before_ms\":\"1h\"", "\"retry\":3", "\"retry\":{\"max_attempts\":\"3\"}",
-                           "\"retry\":{\"backoff_ms\":1,\"backoff_factor\":\"2\"}"}) {
-    CHECK_MESSAGE(
-        other.run({"import", other.file(), "-"}, "{\"topic\":\"t\"," + std::string{part} + "}\n").code == 5,
-        part);
-  }
-}
-
-TEST_CASE("cli: a file with a bad line is refused as a whole, and the line is named") {
-  const Bench bench;
-  bench.send("plant/x", "y");
-  cli_test::write_file(bench.file("lines"), "{\"topic\":\"plant/a\"}\n{\"payload\":\"no topic\"}\n");
-  const Outcome outcome = bench.run({"import", bench.file(), bench.file("lines")});
-  CHECK(outcome.code == 5);
-  CHECK(has(outcome.err, "read line 2: no \"topic\""));
-  CHECK(lines_in(bench.run({"list", bench.file()}).out) == 1);
-  for (const char* line : {"[1]", "{", "{\"topic\":3}", "{\"topic\":\"t\",\"payload_base64\":\"?\"}",
-                           "{\"topic\":\"t\",\"headers\":[]}", "{\"topic\":\"t\",\"priority\":\"high\"}"}) {
-    CHECK_MESSAGE(bench.run({"import", bench.file(), "-"}, std::string{line} + "\n").code == 5, line);
-  }
-}
-
-TEST_CASE("cli: a backup is a whole outbox of its own, for its owner alone, and never over a file") {
-  const Bench bench;
-  bench.send("plant/x", "kept");
-  const Outcome made = bench.run({"backup", bench.file(), bench.file("copy.db")});
-  CHECK(made.code == 0);
-  CHECK(has(made.out, "1 message, 0 dead letters"));
-  CHECK(bench.run({"show", bench.file("copy.db"), "1", "--payload"}).out == "kept");
-  struct stat status {};
-  REQUIRE(stat(bench.file("copy.db").c_str(), &status) == 0);
-  CHECK((status.st_mode & 0777U) == 0600);
-  const Outcome again = bench.run({"backup", bench.file(), bench.file("copy.db")});
-  CHECK(again.code == 3);
-  CHECK(has(again.err, "the file exists"));
-}
-
 TEST_CASE("cli: a sound file passes the check and needs no salvage") {
   const Bench bench;
   bench.send("plant/x", "y");
@@ -286,6 +219,28 @@ TEST_CASE("cli: a damaged file is found by the check and saved by the salvage") 
   CHECK(has(bench.run({"check", bench.file("copy.db")}).out, "sound, read from end to end"));
 }
 
+TEST_CASE("cli: a name in a damaged file does not steer the terminal when the file is salvaged") {
+  const Bench bench;
+  bench.send("plant/x", "y");
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open(bench.file().c_str(), &database) == SQLITE_OK);
+  CHECK(sqlite3_exec(database,
+                     "CREATE TABLE \"log\x1b[2J\"(line);"
+                     "INSERT INTO \"log\x1b[2J\" VALUES ('first row'), ('second row')",
+                     nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(database);
+  REQUIRE(bench.run({"backup", bench.file(), bench.file("copy.db")}).code == 0);
+  std::string bytes = cli_test::read_file(bench.file("copy.db"));
+  const std::size_t at = bytes.find("second row");
+  REQUIRE(at != std::string::npos);
+  bytes.replace(at / 4096 * 4096, 64, std::string(64, '\x7f'));
+  cli_test::write_file(bench.file("copy.db"), bytes);
+  const Outcome salvaged = bench.run({"salvage", bench.file("copy.db")});
+  CHECK(salvaged.code == 1);
+  CHECK(has(salvaged.out, "of table log\\x1b[2J"));
+  CHECK_FALSE(has(salvaged.out, "\x1b"));
+}
+
 TEST_CASE("cli: looking writes nothing, and a visitor makes no new identity for want of the device id") {
   const Bench bench;
   setenv("CLI_TEST_DEVICE_ID", "unit-7", 1);
@@ -299,6 +254,38 @@ TEST_CASE("cli: looking writes nothing, and a visitor makes no new identity for 
   CHECK(cli_test::read_file(bench.file()) == database);
   bench.run({"send", bench.file(), "plant/x", "z"});
   CHECK(bench.run({"identity", "show", bench.file()}).out == identity);
+}
+
+TEST_CASE("cli: a file that is to be made and is there already is visited like any other") {
+  const Bench bench;
+  setenv("CLI_TEST_DEVICE_ID", "unit-7", 1);
+  setenv("CLI_TEST_QUOTA_EXACT", "true", 1);
+  bench.send("plant/x", "y", {"--options-from", "CLI_TEST_"});
+  unsetenv("CLI_TEST_DEVICE_ID");
+  unsetenv("CLI_TEST_QUOTA_EXACT");
+  const auto counts_exactly = [&bench] {
+    sqlite3* database = nullptr;
+    REQUIRE(sqlite3_open(bench.file().c_str(), &database) == SQLITE_OK);
+    const int result = sqlite3_exec(database, "SELECT 1 FROM satchel_quota", nullptr, nullptr, nullptr);
+    sqlite3_close(database);
+    return result == SQLITE_OK;
+  };
+  CHECK(counts_exactly());
+  const std::string identity = bench.run({"identity", "show", bench.file()}).out;
+  const Outcome sent = bench.run({"send", bench.file(), "plant/x", "z", "--create"});
+  CHECK(sent.code == 0);
+  CHECK(sent.out.substr(0, 32) + "\n" == identity);
+  CHECK(bench.run({"identity", "show", bench.file()}).out == identity);
+  CHECK(counts_exactly());
+  // Half made, as when another program is about to make it.
+  sqlite3* half = nullptr;
+  REQUIRE(sqlite3_open(bench.file("half").c_str(), &half) == SQLITE_OK);
+  CHECK(sqlite3_exec(half, "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(half);
+  CHECK(bench.run({"send", bench.file("half"), "plant/x", "y", "--create"}).code == 0);
+  cli_test::write_file(bench.file("text"), "no database");
+  CHECK(bench.run({"send", bench.file("text"), "plant/x", "y", "--create"}).code == 3);
+  CHECK(cli_test::read_file(bench.file("text")) == "no database");
 }
 
 TEST_CASE("cli: a new identity is begun when that is really wanted, for messages to come") {

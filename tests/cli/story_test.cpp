@@ -11,7 +11,9 @@
 #include <satchel/testing/manual_clock.hpp>
 
 #include <doctest/doctest.h>
+#include <sqlite3.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <future>
 #include <memory>
@@ -135,6 +137,55 @@ TEST_CASE("cli: dead letters are chosen by id, by topic or all, and never delete
   CHECK(has(bench.run({"dead", "replay", bench.file(), "--all"}).out, "1 message waits again"));
 }
 
+TEST_CASE("cli: a dead letter that is discarded is announced to the receiver as the application would") {
+  const Bench bench;
+  support::ScriptedHttp server{[](const support::HttpRequest&) { return support::HttpReply::of(422); }};
+  for (const char* payload : {"1", "2"}) bench.send("plant/a", payload);
+  bench.run({"relay", bench.file(), "--sink", server.url("/"), "--until-empty", "--timeout", "60s"});
+  REQUIRE(lines_in(bench.run({"dead", "list", bench.file()}).out) == 2);
+  setenv("CLI_TEST_ANNOUNCE_TOPIC", "plant/gaps", 1);
+  CHECK(bench.run({"dead", "discard", bench.file(), "1"}).code == 0);
+  CHECK(bench.run({"list", bench.file()}).out.empty());
+  const Outcome discarded = bench.run({"dead", "discard", bench.file(), "2", "--options-from", "CLI_TEST_"});
+  unsetenv("CLI_TEST_ANNOUNCE_TOPIC");
+  CHECK(discarded.code == 0);
+  CHECK(has(discarded.out, "1 dead letter is gone"));
+  CHECK(bench.run({"dead", "list", bench.file()}).out.empty());
+  const std::string announced = bench.run({"list", bench.file(), "--json"}).out;
+  CHECK(lines_in(announced) == 1);
+  CHECK(has(announced, "\"topic\":\"plant/gaps\""));
+  CHECK(has(announced, "discarded"));
+}
+
+TEST_CASE("cli: a relay whose sink refuses a topic delivers what else waits or comes due, and ends") {
+  const Bench bench;
+  support::ScriptedHttp server{[](const support::HttpRequest& request) {
+    return support::HttpReply::of(has(request.target, "refused") ? 403 : 204);
+  }};
+  for (const char* topic : {"refused", "taken", "refused", "taken"}) bench.send(topic, "x");
+  // Due when nothing else has moved for longer than the relay waits for that.
+  bench.send("taken", "late", {"--not-before", "12s"});
+  const Outcome relayed = bench.run(
+      {"relay", bench.file(), "--sink", server.url("/{topic}"), "--until-empty", "--timeout", "60s"});
+  CHECK(relayed.code == 1);
+  CHECK(has(relayed.out, "3 delivered, 2 wait, 0 died"));
+  CHECK(has(relayed.out, "stopped: the sink does not take all topics: topic refused: "));
+  CHECK(has(relayed.out, "403"));
+  const Outcome status = bench.run({"status", bench.file()});
+  CHECK(has(status.out, "does not take all topics: topic refused: "));
+}
+
+TEST_CASE("cli: a relay whose sink refuses the only topic ends") {
+  const Bench bench;
+  support::ScriptedHttp server{[](const support::HttpRequest&) { return support::HttpReply::of(401); }};
+  bench.send("refused", "x");
+  const Outcome relayed =
+      bench.run({"relay", bench.file(), "--sink", server.url(), "--until-empty", "--timeout", "60s"});
+  CHECK(relayed.code == 1);
+  CHECK(has(relayed.out, "0 delivered, 1 waits, 0 died"));
+  CHECK(has(relayed.out, "stopped: the sink does not take all topics: topic refused: "));
+}
+
 TEST_CASE("cli: beside a running application it sees the relay and its sink, and takes nothing over") {
   const Bench bench;
   support::Broker broker;
@@ -251,4 +302,36 @@ TEST_CASE("cli: a relay whose thread hangs in a callback is found, and needs som
   CHECK(has(hangs.out, "! the relay hangs: it has not come back for 1 h"));
   CHECK(has(hangs.out, "restart process " + std::to_string(getpid())));
   CHECK(has(json, "\"round_overdue_ms\":360"));
+}
+
+TEST_CASE("cli: of a long backlog it is told whether so many wait for a route at least or at most") {
+  for (const bool takes_all : {true, false}) {
+    const Bench bench;
+    satchel::Outbox application{bench.file()};
+    const auto attach = [&](const std::string& name, const std::string& topics) {
+      application.attach(std::make_unique<support::EchoSink>(std::make_shared<support::Echo>()),
+                         {.name = name, .topics = {topics}, .paused = true});
+    };
+    attach("first", takes_all ? "#" : "plant/#");
+    attach("rest", "#");
+    application.start();
+    sqlite3* database = nullptr;
+    REQUIRE(sqlite3_open(bench.file().c_str(), &database) == SQLITE_OK);
+    // The relay notes its routes meanwhile.
+    sqlite3_busy_timeout(database, 30'000);
+    CHECK(sqlite3_exec(database,
+                       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100001)"
+                       " INSERT INTO satchel_message(topic, payload) SELECT 'plant/x', 'y' FROM n",
+                       nullptr, nullptr, nullptr) == SQLITE_OK);
+    sqlite3_close(database);
+    Outcome status;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    do {
+      status = bench.run({"status", bench.file()});
+    } while (!has(status.out, "route    first") && std::chrono::steady_clock::now() < deadline);
+    CHECK(has(status.out, "pending  at most 100,001 messages"));
+    CHECK(has(status.out, takes_all ? "at most 100,001 wait," : "at least 10,000 wait,"));
+    CHECK_FALSE(has(status.out, "at least 100,001"));
+    application.stop(std::chrono::seconds{5});
+  }
 }
