@@ -94,7 +94,7 @@ typedef struct satchel_header {
 } satchel_header;
 
 typedef enum satchel_priority {
-  SATCHEL_PRIORITY_UNSET = 0, /* normal */
+  SATCHEL_PRIORITY_UNSET = 0, /* as the topic's rule says, otherwise normal */
   SATCHEL_PRIORITY_NORMAL = 1,
   SATCHEL_PRIORITY_URGENT = 2,
   SATCHEL_PRIORITY_BULK = 3
@@ -110,10 +110,11 @@ typedef struct satchel_message {
   const char* content_type; /* NULL or empty: none */
   const satchel_header* headers;
   size_t header_count;
-  int64_t expires_after_ms; /* 0: never */
-  int64_t not_before_ms;    /* 0: at once */
+  int64_t expires_after_ms; /* 0: as the topic's rule says, otherwise never */
+  int64_t not_before_ms;    /* 0: as the topic's rule says, otherwise at once */
   int priority;             /* a satchel_priority */
-  int coalesce;             /* 1: takes the place of what is pending of its key and topic */
+  /* 1: takes the place of what is pending of its key and topic; 0: as the topic's rule says, otherwise not */
+  int coalesce;
   int64_t max_attempts;     /* this and what follows: 0: as the topic's rule or the options say */
   int64_t max_age_ms;       /* SATCHEL_NO_LIMIT: none */
   int64_t retry_backoff_ms; /* with retry_backoff_cap_ms, where that is not 0 */
@@ -189,8 +190,9 @@ typedef struct satchel_event {
   int drop_reason;     /* with DROPPED: a satchel_drop_reason */
 } satchel_event;
 
-/* Called on the relay thread, in GATE_HELD, DROPPED and NOTICE also on a caller's thread. It must return
- * soon, and may call the outbox; of satchel_open's own notices it cannot, as there is no handle yet. */
+/* Called on the relay thread, or on the one that is in satchel_run_once; in GATE_HELD, DROPPED and NOTICE
+ * also on a caller's thread or on the one that commits for satchel_enqueue_async. It must return soon, and
+ * may call the outbox; of satchel_open's own notices it cannot, as there is no handle yet. */
 typedef void (*satchel_event_callback)(void* context, const satchel_event* event);
 
 typedef enum satchel_log_level {
@@ -201,7 +203,9 @@ typedef enum satchel_log_level {
 } satchel_log_level;
 
 /* A line for a log, without line feed and control characters. `level`: a satchel_log_level. Called on the
- * threads that a satchel_event_callback is called on, one at a time; it must return soon. */
+ * threads that a satchel_event_callback is called on, one at a time: the others wait, so that it must return
+ * soon. It may call the outbox, and is then called from within for what that has to say; but not what may
+ * wait for another thread: satchel_stop, satchel_close and satchel_enqueue_async. */
 typedef void (*satchel_log_callback)(void* context, int level, const char* line);
 
 /* ---- the outbox ---- */
@@ -315,12 +319,15 @@ int satchel_enqueue(satchel_outbox* outbox, const satchel_message* message, satc
 
 /* Told once, when the message is committed or given up: `error` is NULL and `id` is its id, or the other way
  * round. An id with row 0: it was dropped, because the quota is used up. Called on a thread of the outbox,
- * which it holds up; it must not wait for another satchel_enqueue_async. */
+ * which it holds up; it must not wait for another satchel_enqueue_async. With AsyncFull::drop a message for
+ * which there is no room is given up on the caller's thread, inside of satchel_enqueue_async. */
 typedef void (*satchel_enqueue_callback)(void* context, const satchel_error* error,
                                          const satchel_message_id* id);
 
-/* Returns at once; several messages share a commit. After a failure `callback` is not called. Not with a
- * transaction open on this thread. */
+/* Several messages share a commit. Returns at once while fewer than 1024 messages wait to be committed, then
+ * blocks until there is room: that is AsyncFull::wait in options.hpp. Only satchel_open_from_environment can
+ * change it (ASYNC_FULL, ASYNC_QUEUE). In a callback it does not block and fails instead. After a failure
+ * `callback` is not called. Not with a transaction open on this thread. */
 int satchel_enqueue_async(satchel_outbox* outbox, const satchel_message* message,
                           satchel_enqueue_callback callback, void* context);
 
@@ -455,7 +462,7 @@ typedef struct satchel_route_status {
   int sink; /* a satchel_sink_state */
   int paused;
   int held_by; /* a satchel_held_by */
-  int pending_is_bound;
+  int pending_is_bound; /* 1: `pending` is a lower bound, above 10,000 an upper one */
   uint64_t pending;
   uint64_t in_flight;
   uint64_t delivered;

@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -58,9 +59,13 @@ std::shared_ptr<OwnedTransaction> take_own(const satchel_transaction* handle, co
 std::shared_ptr<Observer> logging(const satchel_options& c, std::shared_ptr<Observer> next) {
   if (c.log_level < SATCHEL_LOG_DEBUG || c.log_level > SATCHEL_LOG_ERROR)
     throw InvalidOption{"open", "log_level is " + std::to_string(c.log_level), "a satchel_log_level"};
+  // Recursive: the callback may call the outbox, which may have something to say about that.
   return log_to(
-      [callback = c.on_log, context = c.log_context](LogLevel level, std::string_view line) {
-        callback(context, static_cast<int>(level), std::string{line}.c_str());
+      [callback = c.on_log, context = c.log_context, mutex = std::make_shared<std::recursive_mutex>()](
+          LogLevel level, std::string_view line) {
+        const std::string text{line};
+        const std::lock_guard lock{*mutex};
+        callback(context, static_cast<int>(level), text.c_str());
       },
       static_cast<LogLevel>(c.log_level), std::move(next));
 }
@@ -232,7 +237,10 @@ int satchel_enqueue_async(satchel_outbox* outbox, const satchel_message* message
                           satchel_message_id id{};
                           const int code = guarded("enqueue_async", [&] { id = to_c(result.get()); });
                           if (code == SATCHEL_OK) return callback(context, nullptr, &id);
-                          callback(context, satchel_last_error(), nullptr);
+                          // A failure in a call of the callback's own does not change it.
+                          KeptError error;
+                          copy_last_error(error);
+                          callback(context, &error.view, nullptr);
                         });
   });
 }

@@ -14,25 +14,8 @@ namespace satchel::capi {
 namespace {
 
 // One thread only.
-struct LastError {
-  std::string operation;
-  std::string problem;
-  std::string hint;
-  std::string text;
-  satchel_error view{sizeof(satchel_error), SATCHEL_OK, 0, "", "", "", ""};
-
-  void show(int code, int system_code) noexcept {
-    view.code = code;
-    view.system_code = system_code;
-    view.operation = operation.c_str();
-    view.problem = problem.c_str();
-    view.hint = hint.c_str();
-    view.text = text.c_str();
-  }
-};
-
-LastError& last_error() noexcept {
-  thread_local LastError error;
+KeptError& last_error() noexcept {
+  thread_local KeptError error;
   return error;
 }
 
@@ -52,14 +35,18 @@ int code_of(const Error& error) noexcept {
   return SATCHEL_FAILED;
 }
 
+satchel_error no_memory(const char* operation) noexcept {
+  return {sizeof(satchel_error), SATCHEL_NO_MEMORY, 0, operation, "out of memory",
+          "free memory",         "out of memory"};
+}
+
 int keep_no_memory(const char* operation) noexcept {
-  last_error().view = {sizeof(satchel_error), SATCHEL_NO_MEMORY, 0, operation, "out of memory",
-                       "free memory",         "out of memory"};
+  last_error().view = no_memory(operation);
   return SATCHEL_NO_MEMORY;
 }
 
 int keep(const Error& error) {
-  LastError& last = last_error();
+  KeptError& last = last_error();
   last.operation = error.operation();
   last.problem = error.problem();
   last.hint = error.hint();
@@ -83,6 +70,28 @@ int keep_current(const char* operation) {
 }
 
 }  // namespace
+
+void KeptError::show(int code, int system_code) noexcept {
+  view.code = code;
+  view.system_code = system_code;
+  view.operation = operation.c_str();
+  view.problem = problem.c_str();
+  view.hint = hint.c_str();
+  view.text = text.c_str();
+}
+
+void copy_last_error(KeptError& copy) noexcept {
+  const satchel_error& last = last_error().view;
+  try {
+    copy.operation = last.operation;
+    copy.problem = last.problem;
+    copy.hint = last.hint;
+    copy.text = last.text;
+    copy.show(last.code, last.system_code);
+  } catch (...) {
+    copy.view = no_memory("copy the error");
+  }
+}
 
 int keep_error(const char* operation) noexcept {
   try {

@@ -23,6 +23,8 @@ int satchel_get_status(satchel_outbox* outbox, satchel_status* status) {
     check_size<satchel_status>(size, "status");
     satchel_status now = to_c(open->status());
     now.size = size;
+    // What a newer caller knows and this library does not is nothing, not what was there before.
+    std::memset(static_cast<void*>(status), 0, size);
     std::memcpy(static_cast<void*>(status), &now, std::min(size, sizeof now));
   });
 }

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 #include <sqlite3.h>
 
+#include <array>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -333,6 +334,16 @@ TEST_CASE("C: a structure of a wrong size is refused, one of a newer header is r
 
   satchel_status status{};
   CHECK(satchel_get_status(fixture.outbox, &status) == SATCHEL_USAGE);
+  struct NewerStatus {
+    satchel_status known;
+    std::array<int64_t, 2> unknown;
+  };
+  NewerStatus larger;
+  std::memset(static_cast<void*>(&larger), 0xFF, sizeof larger);
+  larger.known.size = sizeof larger;
+  CHECK(satchel_get_status(fixture.outbox, &larger.known) == SATCHEL_OK);
+  CHECK(larger.known.size == sizeof larger);
+  CHECK(larger.unknown == std::array<int64_t, 2>{0, 0});
   satchel_options options;
   CHECK(satchel_options_init(&options, 3) == SATCHEL_USAGE);
   std::memset(&options, 0, sizeof options);

@@ -10,11 +10,14 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <future>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -175,6 +178,49 @@ TEST_CASE("C: what happens is told as lines from a level on, beside the events")
   CHECK(events > 0);
 }
 
+TEST_CASE("C: lines for a log come one at a time from several threads, and the log may enqueue") {
+  constexpr int kThreads = 4;
+  constexpr int kMessages = 100;
+  struct Log {
+    std::atomic<int> inside{0};
+    std::atomic<int> lines{0};
+    std::atomic<int> together{0};
+    std::atomic<satchel_outbox*> outbox{nullptr};
+  } log;
+  satchel_options options = defaults();
+  options.quota_messages = 1;
+  options.quota_when_full = SATCHEL_WHEN_FULL_DROP_OLDEST;
+  options.log_level = SATCHEL_LOG_WARNING;
+  options.log_context = &log;
+  options.on_log = [](void* context, int, const char* line) {
+    auto& told = *static_cast<Log*>(context);
+    if (std::string_view{line}.substr(0, 7) != "dropped") return;
+    if (++told.inside > 1) ++told.together;
+    ++told.lines;
+    // Room for another one to come in.
+    for (int times = 0; times < 50; ++times) std::this_thread::yield();
+    --told.inside;
+    // Drops one more, whose line comes from within this one.
+    const satchel_message sent = message("log/line");
+    if (satchel_outbox* outbox = told.outbox.exchange(nullptr))
+      CHECK(satchel_enqueue(outbox, &sent, nullptr) == SATCHEL_OK);
+  };
+  const Opened fixture{options};
+  fixture.enqueue(message("plant/first"));
+  log.outbox = fixture.outbox;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&fixture] {
+      const satchel_message sent = message("plant/x");
+      for (int number = 0; number < kMessages; ++number)
+        CHECK(satchel_enqueue(fixture.outbox, &sent, nullptr) == SATCHEL_OK);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(log.together.load() == 0);
+  CHECK(log.lines.load() == kThreads * kMessages + 1);
+}
+
 TEST_CASE("C: a message and a topic have limits of their own") {
   satchel_options options = defaults();
   satchel_topic_rule rule{};
@@ -275,6 +321,37 @@ TEST_CASE("C: the environment sets options over those of the program") {
   satchel_close(outbox);
   CHECK(satchel_open_from_environment(path.c_str(), nullptr, nullptr, &outbox) == SATCHEL_USAGE);
   unsetenv("SATCHEL_C_TEST_WINDOW");
+}
+
+TEST_CASE("C: an asynchronous enqueue's error stays as it is when the callback fails in a call of its own") {
+  satchel_options options = defaults();
+  options.quota_messages = 1;
+  const Opened fixture{options};
+  fixture.enqueue(message("plant/x"));
+  struct Told {
+    std::promise<int> code;
+    std::string before;
+    std::string after;
+  } told;
+  const satchel_message sent = message("plant/x");
+  REQUIRE(satchel_enqueue_async(
+              fixture.outbox, &sent,
+              [](void* context, const satchel_error* error, const satchel_message_id*) {
+                auto& kept = *static_cast<Told*>(context);
+                const auto whole = [error] {
+                  return std::string{error->operation} + '|' + error->problem + '|' + error->hint + '|' +
+                         error->text;
+                };
+                kept.before = whole();
+                CHECK(satchel_enqueue(nullptr, nullptr, nullptr) == SATCHEL_USAGE);
+                CHECK(satchel_last_error()->code == SATCHEL_USAGE);
+                kept.after = whole();
+                kept.code.set_value(error->code);
+              },
+              &told) == SATCHEL_OK);
+  CHECK(told.code.get_future().get() == SATCHEL_QUOTA_EXCEEDED);
+  CHECK(told.before.find("quota") != std::string::npos);
+  CHECK(told.after == told.before);
 }
 
 TEST_CASE("C: an asynchronous enqueue tells the id or the error, once") {
