@@ -166,9 +166,17 @@ struct FileReport {
   RelayReport relay;  ///< what its relay is doing
 };
 
-/// A look into the file of an outbox from outside, beside whatever works on it. It writes nothing, makes no
-/// file, keeps no lock between two calls, never becomes the relay and does not bring the format up to date;
-/// the application that owns the file does not notice it.
+/// What a copy holds.
+struct BackupReport {
+  std::uint64_t pending = 0;      ///< messages that wait
+  bool pending_is_bound = false;  ///< so many at most, not exactly
+  std::uint64_t dead = 0;         ///< dead letters
+};
+
+/// A look into the file of an outbox from outside, beside whatever works on it. It changes no content, keeps
+/// no lock between two calls, never becomes the relay and does not bring the format up to date; the
+/// application that owns the file does not notice it. Opening puts the file into WAL mode, may make `-wal`
+/// and `-shm` beside it, and needs the rights of the application: to write the file and its directory.
 ///
 /// Throws `OpenError`, `StorageError`. Confined to one thread at a time.
 class Inspector {
@@ -195,11 +203,17 @@ class Inspector {
   /// Reads the whole file and looks for damage in its structure; empty: none was found.
   std::string damage();
 
-  /// Copies the file as it is at this moment to `target`, which must not exist, with mode 0600. Others may go
-  /// on writing. `progress(done, total)` is called now and then, in pages. The copy names its messages like
-  /// the original: put it back in the original's place, or begin a new identity in it.
-  void backup(const std::string& target,
-              const std::function<void(std::uint64_t, std::uint64_t)>& progress = {});
+  /// Copies the file as it is at this moment to `target`, which must not exist, with the mode of the original
+  /// where the file system has modes; a removable medium or a share will do. Others may go on writing. It is
+  /// written as `<target>.part` and then renamed; a file of that name is deleted before. `progress(done,
+  /// total)` is called now and then, in pages.
+  ///
+  /// The copy names its messages like the original. To put it back in the original's place stop the
+  /// application and delete `<file>-wal` and `<file>-shm` first: SQLite would apply that log to the copy.
+  /// Keep `<file>-relay`, by which the next opening finds that rows have gone; see `Options::on_restore`.
+  /// Beside the original, or where `<file>-relay` is lost, begin a new identity in it.
+  BackupReport backup(const std::string& target,
+                      const std::function<void(std::uint64_t, std::uint64_t)>& progress = {});
 
  private:
   class Core;

@@ -21,8 +21,8 @@ enum class LogLevel : std::uint8_t {
 };
 
 /// Takes a line of the log: UTF-8 or bytes as the peer sent them, without line feed and control characters.
-/// Called from the threads that an `Observer` is called from, one of them at a time for each; must return
-/// soon.
+/// Called from the threads that an `Observer` is called from, by several of them at once where several have
+/// something to say: it has to be thread-safe. Must return soon.
 using LogCallback = std::function<void(LogLevel, std::string_view)>;
 
 /// An observer that tells what happens as lines, those of `least` and above; what is below is not even put

@@ -28,26 +28,29 @@ struct Header {
 /// Which messages go first. Order is kept within a key, a route and a priority, not between priorities.
 enum class Priority : std::uint8_t {
   normal,
-  urgent,  ///< before everything else that waits
-  bulk,    ///< when nothing else waits, and a share besides, see `Options::bulk_share`
+  /// Before everything else that waits; not while so many messages of the route wait for their next attempt
+  /// that nothing more is read, see `Options::retry_backoff`.
+  urgent,
+  bulk,  ///< when nothing else waits, and a share besides, see `Options::bulk_share`
 };
 
 /// What the application wants delivered. Only `topic` has to be set.
 struct Message {
   /// Where it goes: an MQTT topic name, the `{topic}` of an HTTP sink's URL. 1 to 65,535 bytes of UTF-8,
-  /// no NUL, no `+`, no `#` (MQTT 5.0 section 4.7).
+  /// no `+`, no `#` (MQTT 5.0 section 4.7), no control characters but the tab.
   std::string topic{};
   /// Any bytes, up to `Options::max_payload_bytes`; may be empty.
   std::string payload{};
-  /// Messages of one key are delivered in the order of their commits. Empty: no order promised, which is
-  /// cheaper and faster.
+  /// Messages of one key are delivered in the order of their commits. At most 1024 bytes of UTF-8, no control
+  /// characters but the tab. Empty: no order promised, which is cheaper and faster.
   std::string key{};
-  /// Media type of the payload, for example `application/json`. Empty: not sent.
+  /// Media type of the payload, for example `application/json`. At most 256 bytes of UTF-8, no control
+  /// characters but the tab. Empty: not sent.
   std::string content_type{};
   std::vector<Header> headers{};  ///< sent beside the payload; at most `Options::max_header_bytes`
   /// The message is dropped, and counted as expired, when it could not be delivered in this time. Time
   /// is counted on the boot clock; time that the device was switched off counts only when the wall clock is
-  /// trusted, and up to ten years. Unset: never.
+  /// trusted, and up to ten years. 1 ms to 100 years. Unset: what the `TopicRule` says, otherwise never.
   std::optional<std::chrono::milliseconds> expires_after{};
   /// Unset: what the `TopicRule` says, otherwise normal, which costs nothing; the others have an entry in an
   /// index.

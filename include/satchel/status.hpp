@@ -52,13 +52,15 @@ struct RouteStatus {
   /// Nothing but urgent messages is sent, or nothing at all: because of a budget or of quiet hours.
   bool held_back = false;
   std::uint64_t in_flight = 0;  ///< messages with its sink
-  std::uint64_t delivered = 0;  ///< messages, also those whose receipts are not recorded yet
+  std::uint64_t delivered = 0;  ///< messages whose deliveries are recorded
   /// Bytes that `DataBudget` counts in the current period; 0 without a budget.
   std::uint64_t budget_used = 0;
   /// Messages that wait and take this route. Exact while no more than 10,000 messages wait; with more of them
-  /// it counts those of the oldest 10,000, a lower bound (`pending_is_bound`), unless the route takes all.
+  /// it counts those of the oldest 10,000, a lower bound (`pending_is_bound`). Where the first route takes
+  /// all it has what `Status::pending` says: exact up to 100,000, above that an upper bound.
   std::uint64_t pending = 0;
-  bool pending_is_bound = false;  ///< so many at least, not exactly
+  /// Not exactly so many, but at least; at most where the first route takes all.
+  bool pending_is_bound = false;
   /// What to do about `sink_problem`; empty with it.
   std::string sink_remedy;
   /// As the sink calls itself (`Sink::name`); empty before it was asked for the first time.

@@ -168,7 +168,8 @@ struct Look {
   bool changed = false;
   /// When to look again even if nothing happens; nothing: only events matter.
   std::optional<BootTime> next{};
-  /// There are messages whose `not_before` has passed: `release_due` is worth a call.
+  /// There are messages whose `not_before` has passed: `release_due` is worth a call. It is called, and the
+  /// relay looks again at once; what is due then has to be less, or the relay would go on without a pause.
   bool due = false;
 };
 

@@ -26,7 +26,8 @@ void refuse_in_child(unsigned born, const char* operation) {
   if (fork_generation() != born) {
     throw UsageError{
         operation, "this outbox was opened before the process was forked",
-        "an SQLite connection must not be used across fork: open an outbox of its own in the child"};
+        "an SQLite connection must not be used across fork: fork before the file is opened, or start a "
+        "program (exec) in the child that opens it"};
   }
 }
 

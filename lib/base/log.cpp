@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <satchel/log.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <string>
 #include <utility>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <satchel/metrics.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -101,13 +101,19 @@ void add_routes(Page& page, const std::vector<RouteStatus>& routes) {
                   {{"route", route.name}, {"state", std::string{to_string(state)}}});
     }
   }
+  page.gauge("route_needs_somebody",
+             "1 while the peer refuses the device, or one of its topics: look at the problem");
+  each([](const RouteStatus& route) {
+    const bool refused = route.sink == SinkState::up && !route.sink_problem.empty();
+    return refused || route.sink == SinkState::blocked ? std::uint64_t{1} : std::uint64_t{0};
+  });
   page.gauge("route_paused", "1 while the route is paused by the application");
   each([](const RouteStatus& route) { return route.paused ? std::uint64_t{1} : std::uint64_t{0}; });
   page.gauge("route_held_back", "1 while a budget or quiet hours hold messages back");
   each([](const RouteStatus& route) { return route.held_back ? std::uint64_t{1} : std::uint64_t{0}; });
   page.gauge("route_pending", "Messages that wait and take the route");
   each([](const RouteStatus& route) { return route.pending; });
-  page.gauge("route_pending_is_bound", "1 when so many at least wait for the route");
+  page.gauge("route_pending_is_bound", "1 when so many wait for the route at least, or above 10,000 at most");
   each([](const RouteStatus& route) { return route.pending_is_bound ? std::uint64_t{1} : std::uint64_t{0}; });
   page.gauge("route_in_flight", "Messages with the route's sink");
   each([](const RouteStatus& route) { return route.in_flight; });

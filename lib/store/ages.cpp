@@ -31,7 +31,11 @@ std::int64_t subtract(std::int64_t a, std::int64_t b) noexcept {
 std::optional<std::int64_t> age_of(const Moment& moment, const Present& present) noexcept {
   if (!moment.boot || !moment.at) return std::nullopt;
   if (*moment.boot == present.boot) return std::max<std::int64_t>(0, subtract(present.now, *moment.at));
-  const std::int64_t at_least = std::max<std::int64_t>(0, present.now);
+  // Where only the name of the boot is new, as in a container that was started again, the clock has gone on.
+  // Opened earlier than that on the clock, it was set back in between.
+  const bool may_go_on = *moment.at <= present.opened;
+  const std::int64_t at_least =
+      std::max<std::int64_t>(0, may_go_on ? subtract(present.now, *moment.at) : present.now);
   if (!present.trusted || !present.wall_offset || !moment.wall_offset) return at_least;
   // The offset of this boot, not the wall clock of this instant: a later step of the clock ages nothing.
   const std::int64_t wall_now = add(present.now, *present.wall_offset);

@@ -16,6 +16,8 @@ struct Present {
   std::int64_t now = 0;  ///< boot clock, ms
   std::optional<std::int64_t> wall_offset{};
   bool trusted = false;
+  /// Boot clock when the file was opened, ms. 0: the clock began anew with this boot for certain.
+  std::int64_t opened = 0;
 };
 
 /// When something happened: at `at` ms of the boot clock of `boot`. Any of it may be unknown.
@@ -28,7 +30,8 @@ struct Moment {
 /// Milliseconds since `moment`, never more than really passed as far as the clocks can be believed; nothing
 /// when nothing is known about it. Within one boot it is exact. From an earlier boot it is the wall time
 /// between, if both boots' offsets are known, the clock is trusted, and that is at most ten years: one of two
-/// clocks that are further apart is wrong. Otherwise, and at least, it is the time since this boot.
+/// clocks that are further apart is wrong. Otherwise, and at least, it is the time since this boot; or since
+/// `at`, when the file was opened later than that: then the boot may have another name and be the same.
 std::optional<std::int64_t> age_of(const Moment& moment, const Present& present) noexcept;
 
 /// The wall time of `moment`; nothing while the clock of its boot has not been trusted.

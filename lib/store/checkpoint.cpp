@@ -64,6 +64,7 @@ int CheckpointRight::checkpoint(sqlite3* connection, std::int64_t threshold) noe
     // The next writer starts the log anew.
     file_->wal_frames.store(0);
     file_->retry_at_frames.store(0);
+    if (log) file_->copied_mark.store(LogExtent{log->salt, frames}.mark());
   } else {
     // A reader or writer is in the way; not again at every commit.
     const std::int64_t now = std::max<std::int64_t>(frames, file_->wal_frames.load());

@@ -7,12 +7,13 @@
 #include "store/reserve.hpp"
 #include "store/sqlite_files.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace satchel::store {
@@ -153,7 +154,9 @@ void Connection::count_frames(std::shared_ptr<SharedFile> file) {
   sqlite3_wal_hook(handle(), on_commit, this);
 }
 
-int Connection::on_commit(void* self, sqlite3* handle, const char*, int frames) noexcept {
+int Connection::on_commit(void* self, sqlite3* handle, const char* schema, int frames) noexcept {
+  // The application may have attached files with logs of their own.
+  if (std::string_view{schema} != "main") return SQLITE_OK;
   const auto& connection = *static_cast<const Connection*>(self);
   connection.file_->wal_frames.store(frames);
   note_written(handle, connection.page_size_, connection.full_, frames, *connection.file_);

@@ -91,7 +91,7 @@ class Snapshot {
 
 /// Makes a commit write a frame. SQLite writes no page whose bytes stay the same, so that the value has to
 /// change.
-inline constexpr const char* kTouch = "UPDATE satchel_state SET value = value + 1 WHERE name = 'frames'";
+inline constexpr const char* kTouch = "UPDATE main.satchel_state SET value = value + 1 WHERE name = 'frames'";
 
 /// A write transaction of the store itself: rolled back unless it was committed.
 class Immediate {

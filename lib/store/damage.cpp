@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <utility>
+#include <vector>
 
 namespace satchel::store {
 namespace {
@@ -91,6 +92,35 @@ void mend_schema_format(const std::string& path, const std::string& vfs) {
   int code = file->pMethods->xWrite(file, &kSchemaFormat, 1, kSchemaFormatAt);
   if (code == SQLITE_OK) code = file->pMethods->xSync(file, SQLITE_SYNC_FULL);
   if (code != SQLITE_OK) throw SQLite::Exception{"its header cannot be mended", code};
+}
+
+/// The first that SQLite says about the whole file, or about the tables that this connection can read: the
+/// application may have given others a collation or a function of its own, which it registers later.
+std::string integrity_fault(SQLite::Database& database) {
+  const auto refused = [](const SQLite::Exception& failure) {
+    return primary(code_of(failure)) == SQLITE_ERROR;
+  };
+  const auto first_of = [](Statement& check) {
+    return check.step() && check.text(0) != "ok" ? std::string{check.text(0)} : std::string{};
+  };
+  try {
+    Statement all{database, "PRAGMA integrity_check(1)"};
+    return first_of(all);
+  } catch (const SQLite::Exception& failure) {
+    if (!refused(failure)) throw;
+  }
+  std::vector<std::string> tables;
+  Statement names{database, "SELECT name FROM sqlite_master WHERE type = 'table'"};
+  while (names.step()) tables.emplace_back(names.text(0));
+  for (const std::string& table : tables) {
+    Statement one{database, "SELECT integrity_check FROM pragma_integrity_check(?1)"};
+    try {
+      if (std::string fault = first_of(one.bind_text(1, table)); !fault.empty()) return fault;
+    } catch (const SQLite::Exception& failure) {
+      if (!refused(failure)) throw;
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -175,10 +205,9 @@ std::string first_damage(SQLite::Database& database) {
     if (std::string damage = header_damage(database); !damage.empty()) return damage;
     // Asked about one table, SQLite always looks at the free list; about all of them only when none without
     // pages of its own, such as a view, comes first.
-    for (const char* sql : {"PRAGMA integrity_check(1)", "PRAGMA integrity_check(sqlite_master)"}) {
-      Statement check{database, sql};
-      if (check.step() && check.text(0) != "ok") return std::string{check.text(0)};
-    }
+    if (std::string fault = integrity_fault(database); !fault.empty()) return fault;
+    Statement free_list{database, "PRAGMA integrity_check(sqlite_master)"};
+    if (free_list.step() && free_list.text(0) != "ok") return std::string{free_list.text(0)};
     return schema_damage(database);
   } catch (const SQLite::Exception& failure) {
     if (!is_damage(code_of(failure))) throw;

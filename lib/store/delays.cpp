@@ -29,6 +29,13 @@ Connection& without_checks(Connection& connection) {
   return connection;
 }
 
+/// An entry of the index that leads nowhere would be found due for ever.
+void expect_change(std::int64_t rows) {
+  if (rows == 0)
+    throw SQLite::Exception{"the index of satchel_message by delay names a row that is not there",
+                            SQLITE_CORRUPT};
+}
+
 }  // namespace
 
 const char* Delays::head_sql() noexcept { return kHead; }
@@ -43,11 +50,14 @@ Delays::Delays(Connection& connection)
                "SELECT id, topic, key, priority, created, delay"
                " FROM satchel_message INDEXED BY satchel_message_by_delay"
                " WHERE delay IS NOT NULL AND boot = ?1 ORDER BY created + delay"},
-      date_undated_{connection.database(),
-                    "UPDATE satchel_message SET boot = ?1, created = ?2 WHERE id IN"
-                    " (SELECT id FROM satchel_message INDEXED BY satchel_message_by_delay"
-                    "  WHERE delay IS NOT NULL AND boot IS NULL LIMIT ?3)"},
-      date_{connection.database(), "UPDATE satchel_message SET boot = ?1, created = ?2 WHERE id = ?3"},
+      date_undated_{
+          connection.database(),
+          "UPDATE satchel_message SET boot = ?1, created = ?2 WHERE id IN"
+          " (SELECT id FROM satchel_message INDEXED BY satchel_message_by_delay"
+          "  WHERE delay IS NOT NULL AND boot IS NULL LIMIT ?3) AND delay IS NOT NULL AND boot IS NULL"},
+      date_{connection.database(),
+            "UPDATE satchel_message SET boot = ?1, created = ?2"
+            " WHERE id = ?3 AND delay IS NOT NULL AND created IS NULL"},
       release_{connection.database(),
                "UPDATE satchel_message SET delay = NULL WHERE id = ?1 AND delay IS NOT NULL"} {}
 
@@ -67,13 +77,15 @@ std::int64_t Delays::left(const Head& head, const Present& present) {
   return subtract(head.delay, age_of(born, present).value_or(0));
 }
 
+bool Delays::any_undated() {
+  Use row{undated_};
+  return row->step();
+}
+
 Delays::Found Delays::look(const Present& present) {
   Found found;
   offsets_.begin();
-  {
-    Use undated{undated_};
-    found.due = undated->step();
-  }
+  found.due = any_undated();
   std::int64_t boot = kFirst;
   for (int boots = 0; boots < kMostBoots; ++boots) {
     const std::optional<Head> head = next_head(boot);
@@ -96,7 +108,8 @@ std::vector<Released::Row> Delays::release(std::size_t max_count, const Present&
   std::vector<Released::Row> released;
   offsets_.begin();
   const auto limit = static_cast<std::int64_t>(std::min<std::size_t>(max_count, 1'000'000));
-  date_undated_.bind(1, present.boot).bind(2, present.now).bind(3, limit).run();
+  if (any_undated())
+    expect_change(date_undated_.bind(1, present.boot).bind(2, present.now).bind(3, limit).run_and_count());
   std::int64_t boot = kFirst;
   for (int boots = 0; boots < kMostBoots && released.size() < max_count; ++boots) {
     const std::optional<Head> head = next_head(boot);
@@ -125,13 +138,10 @@ void Delays::release_boot(std::int64_t boot, std::size_t max_count, const Presen
                           priority_of(rows->optional_integer(3))});
     }
   }
-  for (const std::int64_t row : undated) date_.bind(1, present.boot).bind(2, present.now).bind(3, row).run();
-  for (std::size_t i = first; i < released.size(); ++i) {
-    // An entry of the index that leads nowhere would be found due for ever.
-    if (release_.bind(1, released[i].row).run_and_count() == 0)
-      throw SQLite::Exception{"the index of satchel_message by delay names a row that is not there",
-                              SQLITE_CORRUPT};
-  }
+  for (const std::int64_t row : undated)
+    expect_change(date_.bind(1, present.boot).bind(2, present.now).bind(3, row).run_and_count());
+  for (std::size_t i = first; i < released.size(); ++i)
+    expect_change(release_.bind(1, released[i].row).run_and_count());
 }
 
 }  // namespace satchel::store

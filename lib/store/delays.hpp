@@ -46,6 +46,8 @@ class Delays {
     std::optional<std::int64_t> created{};
     std::int64_t delay = 0;
   };
+  /// There are messages of plain SQL whose time has not begun.
+  bool any_undated();
   std::optional<Head> next_head(std::int64_t from_boot);
   /// Time that is left; zero or less: due.
   std::int64_t left(const Head& head, const Present& present);

@@ -40,6 +40,22 @@ void join(std::vector<Run>& runs) {
   runs = std::move(joined);
 }
 
+/// Cuts the ids out of the runs.
+void leave_out(std::vector<Run>& runs, std::vector<std::int64_t> ids) {
+  if (ids.empty()) return;
+  std::sort(ids.begin(), ids.end());
+  std::vector<Run> left;
+  for (Run run : runs) {
+    for (auto id = std::lower_bound(ids.begin(), ids.end(), run.first); id != ids.end() && *id <= run.last;
+         ++id) {
+      if (*id > run.first) left.push_back({run.first, *id - 1});
+      run.first = *id + 1;
+    }
+    if (run.first <= run.last) left.push_back(run);
+  }
+  runs = std::move(left);
+}
+
 /// The topics that are written into the file are well formed, but for those of plain SQL.
 std::string announced_topic(const std::string& topic) {
   return topic.size() <= kLongestAnnounced && topic_fault(topic).empty() ? topic : std::string{};
@@ -88,8 +104,8 @@ Drops::Drops(sqlite3* database, bool announce)
           database,
           "INSERT INTO main.satchel_dropped(reason, topic, messages, unconfirmed) VALUES (?1, ?2, ?3, ?4)"},
       pending_{database,
-               "SELECT id FROM main.satchel_message WHERE id BETWEEN ?1 AND ?2 AND topic <> '' ORDER BY id"} {
-}
+               "SELECT id, sequence FROM main.satchel_message WHERE id BETWEEN ?1 AND ?2 AND topic <> '' "
+               "ORDER BY id"} {}
 
 void Drops::record(DropReason reason, const std::vector<DroppedRow>& rows) {
   std::map<Group, Sum> sums;
@@ -166,23 +182,23 @@ void Drops::inherit(const std::string& announcement) {
   }
 }
 
-std::vector<Run> Drops::without_pending(const std::vector<Run>& rows) {
-  std::vector<Run> gone;
-  for (Run run : rows) {
+void Drops::leave_out_pending(Lists& lists) {
+  std::vector<std::int64_t> rows;
+  std::vector<std::int64_t> sequences;
+  for (const Run& run : lists.rows) {
     Use still{pending_};
     still->bind(1, run.first).bind(2, run.last);
     while (still->step()) {
-      const std::int64_t row = still->integer(0);
-      if (row > run.first) gone.push_back({run.first, row - 1});
-      run.first = row + 1;
+      rows.push_back(still->integer(0));
+      if (!still->is_null(1)) sequences.push_back(still->integer(1));
     }
-    if (run.first <= run.last) gone.push_back(run);
   }
-  return gone;
+  leave_out(lists.rows, std::move(rows));
+  leave_out(lists.sequences, std::move(sequences));
 }
 
 std::vector<std::string> Drops::take_announcements(const std::vector<IdentityRange>& ranges) {
-  for (auto& [group, lists] : announced_) lists.rows = without_pending(lists.rows);
+  for (auto& [group, lists] : announced_) leave_out_pending(lists);
   std::map<Identity, Groups> all = std::move(inherited_);
   for (std::size_t i = 0; i < ranges.size(); ++i) {
     const std::int64_t end = i + 1 < ranges.size() ? ranges[i + 1].first : INT64_MAX;

@@ -39,7 +39,7 @@ class Drops {
   void record(DropReason reason, const std::vector<DroppedRow>& rows);
 
   /// Something waits to be announced; so much that it should be done now.
-  bool announces() const noexcept { return !announced_.empty() || !inherited_.empty(); }
+  bool announces() const noexcept { return !announced_.empty(); }
   bool full() const noexcept { return runs_ >= kAnnouncedRuns; }
   /// What is to be announced, one payload for each identity. What is pending after all, because the
   /// application has rolled back to a savepoint, is left out. Then nothing waits any more.
@@ -65,7 +65,7 @@ class Drops {
   void remember(DropReason reason, const DroppedRow& row);
   static Lists& lists_of(Groups& groups, DropReason reason, const std::string& topic);
   void inherit(const std::string& announcement);
-  std::vector<Run> without_pending(const std::vector<Run>& rows);
+  void leave_out_pending(Lists& lists);
   static std::string announcement_of(const Identity& identity, const Groups& groups);
   void clear_announced() noexcept;
 

@@ -92,7 +92,15 @@ std::int64_t Enqueuer::add(const Message& message, const EnqueueTime& at) {
 }
 
 std::int64_t Enqueuer::insert(const Message& message, const EnqueueTime& at) {
-  return inserter_.insert(message, sequencer_.next(message.topic, *desk_.file), at);
+  const std::optional<std::int64_t> number = sequencer_.next(message.topic, *desk_.file);
+  if (!number) return inserter_.insert(message, number, at);
+  try {
+    return inserter_.insert(message, number, at);
+  } catch (...) {
+    // Otherwise the receiver would miss it, unless all of the transaction is gone anyway.
+    if (sqlite3_get_autocommit(desk_.database) == 0) sequencer_.take_back(message.topic, *desk_.file);
+    throw;
+  }
 }
 
 std::int64_t Enqueuer::add_by_policy(const Message& message, const EnqueueTime& at) {

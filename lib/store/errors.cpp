@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/errors.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <cerrno>

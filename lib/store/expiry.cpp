@@ -23,6 +23,7 @@ std::vector<Victim> Expiry::look(const EnqueueTime& at) {
   offsets_.begin();
   Present present{at.boot, at.now, offsets_.of(database_, at.boot)};
   present.trusted = present.wall_offset.has_value();
+  present.opened = at.opened;
   std::vector<Victim> found;
   const std::int64_t head = look_behind(0, present, found);
   // Zero: these were all.

@@ -119,7 +119,7 @@ QuotaLeft quota_left(const Quota& quota, Connection& reader, const Counts& count
 
 Figures measure(Connection& reader, const std::string& path, const Quota& quota, const Clock& clock) {
   Figures figures;
-  figures.counts = count(reader);
+  figures.counts = count(reader.database());
   figures.parts = count_parts(reader, 2);
   figures.oldest_age = oldest_age(reader.database(), clock);
   figures.dropped = dropped_by_reason(reader.database());

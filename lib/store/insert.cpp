@@ -26,6 +26,22 @@ std::optional<std::int64_t> ms(const std::optional<std::chrono::milliseconds>& t
   return time->count();
 }
 
+/// The route with a sequence that a message of this topic takes.
+std::optional<std::string> route_of(std::string_view topic, SharedFile& file) {
+  if (!file.sequenced.load()) return std::nullopt;
+  const std::shared_ptr<const std::vector<RouteOptions>> routes = file.sequenced_routes();
+  if (!routes) return std::nullopt;
+  const auto takes = [topic](const RouteOptions& route) {
+    // As the relay routes it: `#` alone takes what begins with a dollar, too.
+    return std::any_of(route.topics.begin(), route.topics.end(), [topic](const std::string& filter) {
+      return filter == "#" || topic_matches(filter, topic);
+    });
+  };
+  const auto route = std::find_if(routes->begin(), routes->end(), takes);
+  if (route == routes->end() || !route->sequence) return std::nullopt;
+  return route->name;
+}
+
 }  // namespace
 
 Inserter::Inserter(sqlite3* database, bool as_select)
@@ -62,24 +78,25 @@ std::int64_t Inserter::insert(const Message& message, const std::optional<std::i
 Sequencer::Sequencer(sqlite3* database)
     : count_{database,
              "INSERT INTO main.satchel_state(name, value) VALUES ('sequence:' || ?1, 1)"
-             " ON CONFLICT(name) DO UPDATE SET value = value + 1 RETURNING value"} {}
+             " ON CONFLICT(name) DO UPDATE SET value = value + 1 RETURNING value"},
+      uncount_{database, "UPDATE main.satchel_state SET value = value - 1 WHERE name = 'sequence:' || ?1"} {}
 
 std::optional<std::int64_t> Sequencer::next(std::string_view topic, SharedFile& file) {
-  if (!file.sequenced.load()) return std::nullopt;
-  const std::shared_ptr<const std::vector<RouteOptions>> routes = file.sequenced_routes();
-  if (!routes) return std::nullopt;
-  const auto takes = [topic](const RouteOptions& route) {
-    return std::any_of(route.topics.begin(), route.topics.end(),
-                       [topic](const std::string& filter) { return topic_matches(filter, topic); });
-  };
-  const auto route = std::find_if(routes->begin(), routes->end(), takes);
-  if (route == routes->end() || !route->sequence) return std::nullopt;
+  const std::optional<std::string> route = route_of(topic, file);
+  if (!route) return std::nullopt;
   Use number{count_};
-  number->bind_text(1, route->name);
+  number->bind_text(1, *route);
   std::optional<std::int64_t> next;
   // A RETURNING statement has done its work only when it was stepped to its end.
   while (number->step()) next = number->integer(0);
   return next;
+}
+
+void Sequencer::take_back(std::string_view topic, SharedFile& file) {
+  const std::optional<std::string> route = route_of(topic, file);
+  if (!route) return;
+  Use number{uncount_};
+  number->bind_text(1, *route).run();
 }
 
 }  // namespace satchel::store

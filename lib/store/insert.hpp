@@ -15,7 +15,8 @@ namespace satchel::store {
 /// When and in which boot a message is enqueued.
 struct EnqueueTime {
   std::int64_t boot = 0;
-  std::int64_t now = 0;  ///< boot clock, ms
+  std::int64_t now = 0;     ///< boot clock, ms
+  std::int64_t opened = 0;  ///< `Present::opened`
 };
 
 /// Writes messages as they are, on one connection, which may be the application's own: the statements name
@@ -44,9 +45,12 @@ class Sequencer {
 
   /// The next number on the route that a message of this topic takes; nothing when that has none.
   std::optional<std::int64_t> next(std::string_view topic, SharedFile& file);
+  /// Undoes the last `next` of this topic, whose message could not be written.
+  void take_back(std::string_view topic, SharedFile& file);
 
  private:
   Statement count_;
+  Statement uncount_;
 };
 
 }  // namespace satchel::store

@@ -13,11 +13,12 @@
 #include "store/relay_health.hpp"
 #include "store/relay_snapshot.hpp"
 #include "store/schema.hpp"
+#include "store/shared_file.hpp"
 
 #include <satchel/error.hpp>
 #include <satchel/topic_rule.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -104,6 +105,7 @@ Inspector::Core::Core(const std::string& path) : place{survey(path)} {
   const std::string operation = "open " + path;
   if (!place.exists)
     throw OpenError{operation, "there is no such file", "name the database file of the application"};
+  refuse_inherited(place.path);
   try {
     {
       // Before the connection is set up, which puts the file into WAL mode.
@@ -296,7 +298,7 @@ FileReport Inspector::Core::report() {
   report.schema_compatible = version.compatible;
   report.identities = around.ranges.size();
   if (!around.ranges.empty()) report.identity = around.ranges.back().identity;
-  const Counts counts = count(*connection);
+  const Counts counts = count(connection->database());
   report.pending = counts.pending;
   report.pending_is_bound = counts.pending_is_bound;
   report.dead = counts.dead;
@@ -348,9 +350,10 @@ std::string Inspector::damage() {
   return core_->read("check", [&](Connection& reader) { return first_damage(reader.database()); });
 }
 
-void Inspector::backup(const std::string& target,
-                       const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
-  back_up(*core_->connection, target, progress);
+BackupReport Inspector::backup(const std::string& target,
+                               const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  const Counts counts = back_up(*core_->connection, target, progress);
+  return {counts.pending, counts.pending_is_bound, counts.dead};
 }
 
 }  // namespace satchel

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "base/validate.hpp"
+#include "store/ages.hpp"
 #include "store/boots.hpp"
 #include "store/damage.hpp"
 #include "store/errors.hpp"
@@ -8,12 +9,13 @@
 #include "store/quota_meter.hpp"
 #include "store/reserve.hpp"
 #include "store/schema.hpp"
+#include "store/shared_file.hpp"
 #include "store/sqlite_copies.hpp"
 #include "store/sqlite_files.hpp"
 #include "store/store.hpp"
 #include "store/writer.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -300,6 +302,7 @@ void Store::Opening::rescue(const std::string& problem, int code) {
 }
 
 void Store::Opening::run() {
+  refuse_inherited(place.path);
   lock();
   for (int attempt = 0;; ++attempt) {
     try {
@@ -357,6 +360,7 @@ std::shared_ptr<Store> Store::open(const std::string& path, const Options& optio
   site.origin = opening.origin;
   site.machine = opening.machine;
   site.boot = opening.boot;
+  site.opened = to_ms(site.clock->now());
   const auto page = static_cast<std::int64_t>(opening.writer->page_size());
   site.checkpoint_frames =
       std::max<std::int64_t>(1, static_cast<std::int64_t>(options.checkpoint_bytes) / page);

@@ -9,7 +9,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -54,7 +54,7 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-void check_directory(const std::string& path, const std::string& directory) {
+void check_is_directory(const std::string& path, const std::string& directory) {
   struct stat status {};
   if (::stat(directory.c_str(), &status) != 0) {
     const int error = errno;
@@ -65,6 +65,9 @@ void check_directory(const std::string& path, const std::string& directory) {
            error);
   }
   if (!S_ISDIR(status.st_mode)) refuse(path, directory + " is not a directory", "check the path");
+}
+
+void check_file_system(const std::string& path, const std::string& directory) {
   struct statfs system {};
   if (::statfs(directory.c_str(), &system) == 0) {
     const std::string unfit = unfit_file_system(static_cast<std::int64_t>(system.f_type));
@@ -75,11 +78,19 @@ void check_directory(const std::string& path, const std::string& directory) {
           "keep the database on a local file system");
     }
   }
-  if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
-    refuse(path, "the directory " + directory + " is not writable",
-           "satchel keeps -wal, -shm and -relay beside the file: make the directory writable for this user",
-           errno);
-  }
+}
+
+void check_writable(const std::string& path, const std::string& directory, const std::string& hint) {
+  if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    refuse(path, "the directory " + directory + " is not writable", hint, errno);
+}
+
+void check_directory(const std::string& path, const std::string& directory) {
+  check_is_directory(path, directory);
+  check_file_system(path, directory);
+  check_writable(
+      path, directory,
+      "satchel keeps -wal, -shm and -relay beside the file: make the directory writable for this user");
 }
 
 void check_file(const std::string& path) {
@@ -93,6 +104,22 @@ void check_file(const std::string& path) {
     refuse(path, "the file is read-only or not accessible for this user",
            "make the file readable and writable for this user, and the file system writable", errno);
   }
+}
+
+/// The absolute path of a file that is not there yet.
+std::string path_of_new(const std::string& path) {
+  struct stat link {};
+  if (::lstat(path.c_str(), &link) == 0)
+    refuse(path, "this symbolic link leads nowhere", "create its target or name the file itself");
+  if (errno != ENOENT) refuse(path, "the path cannot be used", "check the path", errno);
+  const std::string directory = resolved(directory_of(path));
+  return (directory == "/" ? "" : directory) + "/" + path.substr(path.rfind('/') + 1);
+}
+
+void check_length(const std::string& path, const std::string& longest) {
+  const std::size_t name = longest.size() - longest.rfind('/') - 1;
+  if (name + 2 > NAME_MAX)
+    refuse(path, "the name of the file is too long", "use a name of at most 240 bytes");
 }
 
 }  // namespace
@@ -133,19 +160,21 @@ Place survey(const std::string& path) {
     check_file(place.path);
     check_directory(path, directory_of(place.path));
   } else {
-    struct stat link {};
-    if (::lstat(path.c_str(), &link) == 0) {
-      refuse(path, "this symbolic link leads nowhere", "create its target or name the file itself");
-    }
-    if (errno != ENOENT) refuse(path, "the path cannot be used", "check the path", errno);
-    const std::string directory = resolved(directory_of(path));
-    place.path = (directory == "/" ? "" : directory) + "/" + path.substr(path.rfind('/') + 1);
+    place.path = path_of_new(path);
   }
   place.relay_path = place.path + "-relay";
-  const std::size_t name = place.relay_path.size() - place.relay_path.rfind('/') - 1;
-  if (name + 2 > NAME_MAX)
-    refuse(path, "the name of the file is too long", "use a name of at most 240 bytes");
+  check_length(path, place.relay_path);
   return place;
+}
+
+std::string survey_copy(const std::string& path) {
+  check_name(path);
+  const std::string directory = directory_of(path);
+  check_is_directory(path, directory);
+  check_writable(path, directory, "make it writable for this user, or name a file elsewhere");
+  std::string copy = path_of_new(path);
+  check_length(path, copy + ".part-journal");
+  return copy;
 }
 
 std::string uri_path(const std::string& path) {

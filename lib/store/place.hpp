@@ -18,6 +18,10 @@ struct Place {
 /// permission, read-only, hard-linked, or on a file system whose shared memory or locks cannot be relied on.
 Place survey(const std::string& path);
 
+/// The same for a copy that is to be made at `path`: the absolute path. It needs neither locks nor shared
+/// memory, so that every file system will do that can be written.
+std::string survey_copy(const std::string& path);
+
 /// The name of a file system that cannot hold the file, by its statfs magic; empty: it can.
 std::string unfit_file_system(std::int64_t magic);
 

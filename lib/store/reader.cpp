@@ -58,8 +58,7 @@ std::int64_t one(SQLite::Database& database, const char* sql) {
 
 }  // namespace
 
-Counts count(Connection& reader) {
-  SQLite::Database& database = reader.database();
+Counts count(SQLite::Database& database) {
   Counts counts;
   Statement pending{database,
                     "SELECT count(*) FROM (SELECT 1 FROM satchel_message WHERE topic <> '' LIMIT ?)"};

@@ -14,7 +14,7 @@ namespace satchel::store {
 inline constexpr std::uint64_t kCountedExactly = 100'000;
 
 /// Counts what the file holds.
-Counts count(Connection& reader);
+Counts count(SQLite::Database& database);
 
 /// Dead letters with ids above `after`, in ascending order, at most `limit`. `retries`: the file has a column
 /// for their limits of attempts, which that of the first version has not.

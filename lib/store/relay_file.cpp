@@ -133,9 +133,20 @@ std::optional<RelayRecord> read_slot(int fd, off_t offset) {
   return decode(*size <= header.size() ? header : read_at(fd, offset, *size));
 }
 
+/// Gives a new relay file to whom its database belongs, as SQLite does with -wal and -shm: made by root,
+/// whose it is otherwise, it would keep the application out. Where the file system has no owners it stays.
+void give_to_owner(int fd, const std::string& database) noexcept {
+  struct stat status {};
+  if (::stat(database.c_str(), &status) != 0) return;
+  if (::geteuid() == 0 && ::fchown(fd, status.st_uid, status.st_gid) != 0) return;
+  ::fchmod(fd, status.st_mode & 0777);
+}
+
 }  // namespace
 
 RelayFile::RelayFile(std::string path) : path_{std::move(path)} {
+  // Asked for memory first: what fails behind the making would leave the file.
+  const std::string database = path_.substr(0, path_.rfind("-relay"));
   int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   made_ = fd >= 0;
   if (fd < 0 && errno == EEXIST) fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -149,7 +160,9 @@ RelayFile::RelayFile(std::string path) : path_{std::move(path)} {
                     error};
   }
   descriptor_ = Descriptor{fd};
-  if (made_) reserve_slots();
+  if (!made_) return;
+  give_to_owner(fd, database);
+  reserve_slots();
 }
 
 std::optional<RelayFile> RelayFile::existing(const std::string& path) {

@@ -32,7 +32,8 @@ struct RelayRound {
 /// others in this process) and end with it. One thread at a time.
 class RelayFile {
  public:
-  /// Opens the file or makes it with mode 0600. Throws `OpenError` or `FullError`.
+  /// Opens the file or makes it, with mode and owner of the database or, where there is none yet, with mode
+  /// 0600. Throws `OpenError` or `FullError`.
   explicit RelayFile(std::string path);
   /// Opens the file to look at it: nothing is made, no lock can be taken. Nothing when it cannot be read.
   static std::optional<RelayFile> existing(const std::string& path);

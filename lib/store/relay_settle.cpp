@@ -13,6 +13,8 @@ constexpr std::size_t kMostGone = 10'000;
 /// After this long a foreign writer that keeps the lock is a failure worth a report. Until then it is just
 /// another turn to wait for.
 constexpr std::chrono::milliseconds kBusyPause{50};
+/// Between two tries of a checkpoint that others keep up.
+constexpr std::chrono::milliseconds kCheckpointPause{100};
 
 bool contains(const std::vector<std::int64_t>& sorted, std::int64_t row) {
   return std::binary_search(sorted.begin(), sorted.end(), row);
@@ -43,6 +45,7 @@ bool RelaySide::settle(const Settlement& settlement) {
   bool committing = false;
   std::int64_t announced = 0;
   enqueuer_.begin();
+  unburied_ = false;
   try {
     Immediate transaction{connection_};
     if (settler_.epoch() != epoch_) lose("settle");
@@ -64,6 +67,7 @@ bool RelaySide::settle(const Settlement& settlement) {
   busy_retry_.reset();
   unknown_.clear();
   vanished_ = 0;
+  if (unburied_) ++own_rescans_;
   if (settlement.size() > 0) claims_.swept(rows_of(settlement).back());
   forget_settled(settlement);
   vacuum_.freed(site_.clock->now());
@@ -93,7 +97,10 @@ void RelaySide::record_outcomes(const Settlement& settlement) {
   for (const Failure& failure : settlement.failures) settler_.failed(failure, now);
   if (!settlement.deaths.empty()) {
     const std::vector<IdentityRange> ranges = read_ranges(ranges_statement_);
-    for (const Death& death : settlement.deaths) settler_.died(death, identity_of(ranges, death.row), now);
+    for (const Death& death : settlement.deaths) {
+      // Without a dead letter nothing blocks its key.
+      if (!settler_.died(death, identity_of(ranges, death.row), now)) unburied_ = true;
+    }
   }
   settler_.sweep(claims_.tombstones());
   for (const auto& [name, value] : settlement.notes) settler_.note(name, value);
@@ -182,6 +189,8 @@ bool RelaySide::give_way() {
     busy_since_.reset();
     return false;
   }
+  // The look of this round has been: the next one tells when it is worth another try.
+  if (!busy_retry_) wake_();
   busy_retry_ = now + kBusyPause;
   return true;
 }
@@ -222,13 +231,23 @@ void RelaySide::give_back() {
   if (step == Vacuum::Step::last && right) checkpoint_after_commit(right, turn, true);
 }
 
+/// To ask for the right is an event for whoever watches the relay file, this relay as well: it would ask
+/// again at once.
+void RelaySide::put_checkpoint_off() {
+  checkpoint_at_ = site_.clock->now() + kCheckpointPause;
+  // The look of this round has been: the next one tells the time.
+  wake_();
+}
+
 void RelaySide::checkpoint_when_due() {
+  if (checkpoint_at_) return;
   const bool due = checkpoint_due(*site_.file, site_.checkpoint_frames);
   if (!due && !wants_wall_offset()) return;
   if (!enter_gate()) return;
   Turn turn{site_.file->gate};
   std::optional<CheckpointRight> right;
   if (due) right.emplace(site_.file, site_.relay_path);
+  if (due && !*right) put_checkpoint_off();
   if (due && !*right && !wants_wall_offset()) return;
   try {
     Immediate transaction{connection_};
@@ -242,7 +261,7 @@ void RelaySide::checkpoint_when_due() {
     }
   } catch (const SQLite::Exception& failure) {
     // Without a frame of our own there is no checkpoint.
-    if (primary(code_of(failure)) == SQLITE_BUSY) return;
+    if (primary(code_of(failure)) == SQLITE_BUSY) return put_checkpoint_off();
     throw_error("maintain", failure);
   }
   if (right && *right) checkpoint_after_commit(*right, turn, true);

@@ -45,7 +45,7 @@ Present RelaySide::present() {
   // A clock that has just become trusted dates what is read from now on; it is written down with the next
   // outcomes.
   const std::optional<std::int64_t> offset = wall_offset_ ? wall_offset_ : trusted_offset(*site_.clock);
-  return Present{site_.boot, to_ms(site_.clock->now()), offset, site_.clock->wall().trusted};
+  return Present{site_.boot, to_ms(site_.clock->now()), offset, site_.clock->wall().trusted, site_.opened};
 }
 
 bool RelaySide::enter_gate() { return site_.file->gate.enter_or_request(this, wake_); }
@@ -174,6 +174,8 @@ void RelaySide::lose(const char* operation) {
   if (leading_.exchange(false)) site_.file->flight.resign();
   locked_ = false;
   relay_file_.reset();
+  // What was committed here meanwhile was told to this side only.
+  touch_relay_file(site_.relay_path);
   throw ClaimLost{
       operation, "another relay has taken over the file",
       "nothing is lost; this outbox stands by. Do not delete the -relay file of a running outbox"};
@@ -229,14 +231,15 @@ bool RelaySide::has_priorities() {
 }
 
 std::uint64_t RelaySide::rescans() {
-  if (!stale_.exchange(false)) return replayed_;
+  if (!stale_.exchange(false)) return replayed_ + own_rescans_;
   try {
     return in_our_terms("look for replayed messages", [&] {
       Use row{replayed_statement_};
       const auto found = row->step() ? static_cast<std::uint64_t>(row->integer(0)) : replayed_;
       // A replayed row lies below rows that are synced already; it has to be synced itself before it is sent.
       if (found != replayed_) synced_row_ = 0;
-      return replayed_ = found;
+      replayed_ = found;
+      return replayed_ + own_rescans_;
     });
   } catch (...) {
     stale_.store(true);

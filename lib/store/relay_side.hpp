@@ -36,6 +36,7 @@ struct Site {
   Identity origin{};
   std::int64_t machine = 0;
   std::int64_t boot = 0;
+  std::int64_t opened = 0;  ///< boot clock, ms
   std::int64_t checkpoint_frames = 0;
   std::int64_t max_wal_frames = 0;
 };
@@ -92,12 +93,14 @@ class RelaySide {
                                              const std::vector<std::int64_t>& delivered);
   bool give_way();
   void checkpoint_when_due();
+  void put_checkpoint_off();
   void give_back();
   void checkpoint_after_commit(CheckpointRight& right, Turn& turn, bool report);
   bool wants_wall_offset();
   void look_for_due(Look& look, BootTime now);
   void watch_files() noexcept;
   std::optional<BootTime> look_as_leader(const Watch::Seen& seen, BootTime now, bool& changed);
+  void count_log() noexcept;
   std::optional<BootTime> look_as_standby(const Watch::Seen& seen, BootTime now, bool& changed);
 
   // constant after construction
@@ -138,6 +141,8 @@ class RelaySide {
   std::int64_t synced_row_ = 0;  ///< every message up to it is known to be on the medium
   std::int64_t looked_version_ = -1;
   std::uint64_t replayed_ = 0;
+  bool unburied_ = false;          ///< a message of the settlement died that was gone: its key is free
+  std::uint64_t own_rescans_ = 0;  ///< beside those that replays ask for
   std::optional<std::int64_t> wall_offset_;
   std::optional<Delays::Found> delayed_;  ///< nothing: to be looked for
   std::uint64_t delayed_seen_ = 0;        ///< `SharedFile::delayed` at that look
@@ -147,6 +152,8 @@ class RelaySide {
   std::optional<BootTime> polled_;
   std::optional<BootTime> busy_since_;
   std::optional<BootTime> busy_retry_;
+  std::optional<BootTime> checkpoint_at_;  ///< a checkpoint is due that others keep up: not again before
+  bool changed_ = false;                   ///< what `look` has found and not told yet
 };
 
 }  // namespace satchel::store

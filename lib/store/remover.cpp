@@ -19,11 +19,11 @@ std::vector<Run> runs_of(std::vector<std::int64_t> rows) {
 }
 
 Remover::Remover(const SQLite::Database& database) noexcept
-    : epoch_{database, "SELECT value FROM satchel_state WHERE name = 'epoch'"},
+    : epoch_{database, "SELECT value FROM main.satchel_state WHERE name = 'epoch'"},
       // The topic tells a message from the tombstone that may stand in its place.
-      remove_{database, "DELETE FROM satchel_message WHERE id BETWEEN ?1 AND ?2 AND topic <> ''"},
-      any_attempts_{database, "SELECT 1 FROM satchel_attempt LIMIT 1"},
-      remove_attempts_{database, "DELETE FROM satchel_attempt WHERE id BETWEEN ?1 AND ?2"} {}
+      remove_{database, "DELETE FROM main.satchel_message WHERE id BETWEEN ?1 AND ?2 AND topic <> ''"},
+      any_attempts_{database, "SELECT 1 FROM main.satchel_attempt LIMIT 1"},
+      remove_attempts_{database, "DELETE FROM main.satchel_attempt WHERE id BETWEEN ?1 AND ?2"} {}
 
 std::int64_t Remover::epoch() {
   Use row{epoch_};

@@ -5,7 +5,7 @@
 
 #include <satchel/error.hpp>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 

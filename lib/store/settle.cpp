@@ -119,7 +119,7 @@ void Settler::failed(const Failure& failure, const Present& present) {
       .run();
 }
 
-void Settler::died(const Death& death, const Identity& identity, const Present& present) {
+bool Settler::died(const Death& death, const Identity& identity, const Present& present) {
   const std::string error = text_of(death.error);
   Use use{bury_};
   const std::int64_t buried =
@@ -133,6 +133,7 @@ void Settler::died(const Death& death, const Identity& identity, const Present& 
           .run_and_count();
   remover_.remove({{death.row, death.row}});
   count(counter_of(death.reason), buried);
+  return buried > 0;
 }
 
 void Settler::sweep(const std::vector<std::int64_t>& tombstones) {

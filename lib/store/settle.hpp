@@ -54,7 +54,8 @@ class Settler {
   /// Deletes expired rows; returns those that were still there.
   std::vector<DroppedRow> expired(const std::vector<std::int64_t>& rows);
   void failed(const Failure& failure, const Present& present);
-  void died(const Death& death, const Identity& identity, const Present& present);
+  /// False: the message was not there any more, and there is no dead letter.
+  bool died(const Death& death, const Identity& identity, const Present& present);
   /// Removes tombstones that a newer row has made superfluous.
   void sweep(const std::vector<std::int64_t>& tombstones);
   /// Removes records of failures whose message is gone.

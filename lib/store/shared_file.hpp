@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "base/fork.hpp"
 #include "store/flight.hpp"
 #include "store/gate.hpp"
 #include "store/riders.hpp"
@@ -22,6 +23,12 @@ class Connection;
 struct LogExtent {
   std::uint64_t salt = 0;
   std::int64_t frames = 0;
+
+  /// Tells one extent from another.
+  std::uint64_t mark() const noexcept {
+    constexpr std::uint64_t kSpread = 0x9E3779B97F4A7C15U;
+    return salt ^ (static_cast<std::uint64_t>(frames) * kSpread);
+  }
 };
 
 /// What connections have written, as far as it is counted: see `Wear`.
@@ -32,11 +39,14 @@ struct Written {
 
 /// What all stores of this process on one database file share. Thread-safe.
 struct SharedFile {
+  const unsigned born = fork_generation();
   Gate gate;
   /// Set while a thread of this process checkpoints.
   std::atomic_flag checkpointing = ATOMIC_FLAG_INIT;
   /// Frames in the write-ahead log after the last commit of this process.
   std::atomic<std::int64_t> wal_frames{0};
+  /// `LogExtent::mark` of the log when all of it was copied last.
+  std::atomic<std::uint64_t> copied_mark{0};
   /// A sync failed: what lies behind `synced` may never reach the medium unless it is written again. Until
   /// then nothing is committed and nothing checkpointed.
   std::atomic<bool> log_in_doubt{false};
@@ -80,7 +90,11 @@ struct SharedFile {
 };
 
 /// The one object for the file at `path`, found by device and inode so that every spelling of the path leads
-/// to it. Throws `StorageError` when the file is not there.
+/// to it. Throws `StorageError` when the file is not there, and as `refuse_inherited` does.
 std::shared_ptr<SharedFile> shared_file(const std::string& path);
+
+/// Throws `UsageError` when the file was open in the process that this one was forked from. SQLite still
+/// counts the locks there as its own, which no child inherits: it would read and write without any.
+void refuse_inherited(const std::string& path);
 
 }  // namespace satchel::store

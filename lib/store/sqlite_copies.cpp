@@ -5,7 +5,7 @@
 
 #include <SQLiteCpp/Database.h>
 #include <dlfcn.h>
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <link.h>
 #include <sqlite3.h>
 

@@ -133,6 +133,16 @@ bool changes_rows(std::string_view sql) {
   });
 }
 
+/// More than blanks and comments; what cannot be compiled is one as well.
+bool holds_a_statement(sqlite3* database, const char* sql) {
+  sqlite3_stmt* statement = nullptr;
+  while (*sql != '\0' && statement == nullptr) {
+    if (sqlite3_prepare_v3(database, sql, -1, 0, &statement, &sql) != SQLITE_OK) return true;
+  }
+  sqlite3_finalize(statement);
+  return statement != nullptr;
+}
+
 /// Its own SQL is the whole text: behind it nothing would be left out.
 bool stands_alone(sqlite3_stmt* statement, std::string_view sql) {
   const char* own = sqlite3_sql(statement);
@@ -149,13 +159,17 @@ StatementCache::Handle StatementCache::take(sqlite3* database, std::string_view 
     kept_.erase(std::next(found).base());
     return statement;
   }
-  sqlite3_stmt* statement = nullptr;
+  sqlite3_stmt* compiled = nullptr;
+  const char* rest = nullptr;
   // With its terminating zero, which spares SQLite a copy.
   const std::string text{sql};
   const int result =
-      sqlite3_prepare_v3(database, text.c_str(), static_cast<int>(text.size()) + 1, 0, &statement, nullptr);
+      sqlite3_prepare_v3(database, text.c_str(), static_cast<int>(text.size()) + 1, 0, &compiled, &rest);
   if (result != SQLITE_OK) throw SQLite::Exception(database, result);
-  return Handle{statement};
+  Handle statement{compiled};
+  if (holds_a_statement(database, rest))
+    throw SQLite::Exception{"more than one statement: run each by itself", SQLITE_ERROR};
+  return statement;
 }
 
 void StatementCache::give_back(std::string_view sql, Handle statement) {

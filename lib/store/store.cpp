@@ -236,7 +236,7 @@ auto Store::with_reader(const char* operation, Action&& action) const {
 }
 
 Counts Store::counts() const {
-  return with_reader("status", [](Connection& reader) { return count(reader); });
+  return with_reader("status", [](Connection& reader) { return count(reader.database()); });
 }
 
 Figures Store::figures() const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/vacuum.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>

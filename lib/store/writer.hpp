@@ -21,6 +21,8 @@ struct Store::Writer {
       : connection{std::move(opened)},
         touch{connection->database(), kTouch},
         all_ranges{connection->database(), kAllRanges},
+        is_there{connection->database(), "SELECT 1 FROM main.satchel_message WHERE id = ?1"},
+        newest{connection->database(), "SELECT max(id) FROM main.satchel_message"},
         remover{connection->database()},
         // With a limit the INSERT can fill the file.
         enqueuer{{connection->handle(), path, &options, file, &relay_file, options.max_file_bytes > 0}} {}
@@ -28,6 +30,8 @@ struct Store::Writer {
   std::unique_ptr<Connection> connection;
   Statement touch;
   Statement all_ranges;
+  Statement is_there;
+  Statement newest;
   Remover remover;  ///< for what rides in a commit
   StatementCache statements;
   Enqueuer enqueuer;

@@ -8,7 +8,7 @@
 #include "store/errors.hpp"
 #include "store/writer.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <sys/statvfs.h>
 
 #include <cstdint>
@@ -51,7 +51,9 @@ Writing::Writing(std::shared_ptr<Store> store)
   store_->writer_->enqueuer.begin();
 }
 
-EnqueueTime Writing::now() const { return {store_->site_.boot, to_ms(store_->site_.clock->now())}; }
+EnqueueTime Writing::now() const {
+  return {store_->site_.boot, to_ms(store_->site_.clock->now()), store_->site_.opened};
+}
 
 Writing::~Writing() { rollback(); }
 
@@ -146,9 +148,12 @@ void Writing::commit() {
   Connection& connection = *store_->writer_->connection;
   bool committing = false;
   std::optional<std::int64_t> removed;
+  std::int64_t newest = 0;
   try {
     announce_drops();
     removed = take_riders();
+    // Asked of the file: the application may have rolled back to a savepoint of its own.
+    if (messages_ > 0) newest = newest_row();
     committing = true;
     connection.commit();
   } catch (const SQLite::Exception& failure) {
@@ -158,7 +163,7 @@ void Writing::commit() {
   if (removed) riders.arrived(*removed);
   if (messages_ > 0) riders.committed(store_->site_.clock->now());
   const auto drops = store_->writer_->enqueuer.end(true);
-  if (messages_ > 0) store_->note_newest(newest_);
+  if (newest > 0) store_->note_newest(newest);
   if (delayed_) store_->site_.file->delayed.fetch_add(1);
   store_->limit_log();
   const bool news = messages_ > 0 || store_->site_.options.external_writers;
@@ -167,6 +172,15 @@ void Writing::commit() {
   Observer* const observer = store_->site_.options.observer.get();
   if (observer == nullptr) return;
   for (const auto& [group, messages] : drops) observer->dropped(group.first, group.second, messages);
+}
+
+std::int64_t Writing::newest_row() const {
+  {
+    Use row{store_->writer_->is_there};
+    if (row->bind(1, newest_).step()) return newest_;
+  }
+  Use newest{store_->writer_->newest};
+  return newest->step() ? newest->integer(0) : 0;
 }
 
 std::optional<std::int64_t> Writing::take_riders() {

@@ -34,7 +34,7 @@ class Writing {
   /// Throws `UsageError` after the end.
   SQLite::Database& database();
 
-  /// Runs one statement that returns no rows; of more than one the first. Returns the rows changed. Throws
+  /// Runs one statement that returns no rows. Returns the rows changed. Throws
   /// `UsageError` and `SQLite::Exception`; the transaction then is as it was, unless SQLite had to roll it
   /// back.
   int execute(std::string_view sql, std::span<const Parameter> parameters);
@@ -67,6 +67,7 @@ class Writing {
   MessageId insert(const Message& message);
   EnqueueTime now() const;
   void announce_drops();
+  std::int64_t newest_row() const;
   /// Records deliveries of the relay's along with the transaction; returns how many messages that removed,
   /// or nothing when none ride. Throws only when the transaction is lost with them.
   std::optional<std::int64_t> take_riders();
@@ -75,7 +76,7 @@ class Writing {
   const BootTime began_;
   bool open_ = true;
   std::size_t messages_ = 0;
-  std::int64_t newest_ = 0;  ///< row of the last message
+  std::int64_t newest_ = 0;  ///< row of the last message that was added
   bool delayed_ = false;     ///< it has a message that waits for its `not_before`
 };
 

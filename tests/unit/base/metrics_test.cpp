@@ -119,6 +119,25 @@ TEST_CASE("metrics: every line keeps the rules of OpenMetrics") {
   CHECK(seen.size() > 60);
 }
 
+TEST_CASE("metrics: a route that the peer refuses, or one topic of it, needs somebody") {
+  Status status;
+  status.routes.resize(1);
+  RouteStatus& route = status.routes.front();
+  route.name = "all";
+  const auto needs = [&] {
+    return has_line(metrics_text(status), R"(satchel_route_needs_somebody{route="all"} 1)");
+  };
+  route.sink = SinkState::paused;
+  route.sink_problem = "no route to the host";
+  CHECK_FALSE(needs());
+  route.sink = SinkState::blocked;
+  CHECK(needs());
+  route.sink = SinkState::up;
+  CHECK(needs());
+  route.sink_problem.clear();
+  CHECK_FALSE(needs());
+}
+
 TEST_CASE("metrics: rates, quota, routes and each priority have their samples") {
   Status status;
   status.pending = 10;
@@ -143,6 +162,9 @@ TEST_CASE("metrics: rates, quota, routes and each priority have their samples") 
   CHECK(text.find("quota_left_bytes") == std::string::npos);
   CHECK(has_line(text, R"(satchel_route_pending{route="bulk"} 4)"));
   CHECK(has_line(text, R"(satchel_route_pending_is_bound{route="bulk"} 1)"));
+  CHECK(has_line(text,
+                 "# HELP satchel_route_pending_is_bound 1 when so many wait for the route at least, or above "
+                 "10,000 at most"));
   // Counted at different moments: never below nothing.
   status.urgent = 11;
   CHECK(has_line(metrics_text(status), R"(satchel_pending_by_priority{priority="normal"} 0)"));

@@ -39,6 +39,22 @@ TEST_CASE("ages: across boots only the time since this boot counts while somethi
   CHECK(age_of(Moment{1, 10'000, std::nullopt}, Present{2, 5'000, kWall, true}) == 5'000);
 }
 
+TEST_CASE("ages: a boot that may only have changed its name makes nothing older than its clock says") {
+  const Moment made{1, 40'000, kWall};
+  Present present{2, 50'000, std::nullopt, false, 45'000};
+  CHECK(age_of(made, present) == 10'000);
+  CHECK(age_of(Moment{1, 0, std::nullopt}, present) == 50'000);
+  CHECK(age_of(Moment{1, kMin, std::nullopt}, present) == kMax);
+  present.wall_offset = kWall;
+  present.trusted = true;
+  CHECK(age_of(made, present) == 10'000);
+  present.wall_offset = kWall + 3'600'000;
+  CHECK(age_of(made, present) == 3'610'000);
+  // Opened at a time of the clock that was over when it was made: the clock has begun anew.
+  present = {2, 50'000, std::nullopt, false, 39'999};
+  CHECK(age_of(made, present) == 50'000);
+}
+
 TEST_CASE("ages: a wall clock that went back between boots does not make a message younger than this boot") {
   CHECK(age_of(Moment{1, 10'000, kWall}, Present{2, 5'000, kWall - 86'400'000, true}) == 5'000);
 }

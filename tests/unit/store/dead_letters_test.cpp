@@ -231,3 +231,20 @@ TEST_CASE("counts: pending is exact up to its limit and a bound above") {
   CHECK(store->counts().pending_is_bound);
   CHECK(store->counts().newest_row == 100'002);
 }
+
+TEST_CASE(
+    "dead letters: a death that found no message has the keys looked at again, as nothing blocks its key") {
+  const File file;
+  const auto store = file.open();
+  const MessageId gone = store->save(message("1", "k"));
+  const MessageId there = store->save(message("2", "k"));
+  REQUIRE(store->acquire());
+  const std::uint64_t before = store->rescans();
+  Foreign{file.path}.exec("DELETE FROM satchel_message WHERE id = " + std::to_string(gone.row));
+  kill(*store, {gone.row});
+  CHECK(store->rescans() != before);
+  const std::uint64_t after = store->rescans();
+  kill(*store, {there.row});
+  CHECK(store->rescans() == after);
+  CHECK(store->dead_keys(10) == std::vector<std::string>{"k"});
+}

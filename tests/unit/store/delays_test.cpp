@@ -121,7 +121,10 @@ TEST_CASE("delays: once the wall clock is trusted the time that the device was o
   Bench bench;
   Foreign{bench.file.path}.exec("INSERT INTO satchel_boot(boot, boot_id, wall_offset) VALUES (7, 'x', 1000)");
   bench.insert("7", 0, 24 * 3'600'000);
-  CHECK_FALSE(bench.store->look().due);
+  const Look look = bench.store->look();
+  CHECK_FALSE(look.due);
+  // Nobody tells when it can be trusted.
+  CHECK(look.next == bench.file.clock->now() + 1min);
   CHECK(bench.release().empty());
   // One day, less a second, after the enqueue.
   bench.file.clock->set_wall(satchel::WallTime{std::chrono::milliseconds{1000 + 24 * 3'600'000 - 1000}},
@@ -168,6 +171,23 @@ TEST_CASE(
   CHECK(woken);
   CHECK(bench.release() == Rows{1});
   bench.store->on_change([] {});
+}
+
+TEST_CASE("delays: a message that is gone when its time comes does not hide the next one") {
+  Bench bench;
+  bench.insert("1", bench.now(), 10'000);
+  bench.insert("1", bench.now(), 20'000);
+  const satchel::BootTime start = bench.file.clock->now();
+  CHECK(bench.store->look().next == start + 10s);
+  {
+    const auto writing = bench.store->begin();
+    writing->database().exec("DELETE FROM satchel_message WHERE delay = 10000");
+    writing->commit();
+  }
+  bench.file.clock->advance(10s);
+  const Look look = bench.store->look();
+  CHECK_FALSE(look.due);
+  CHECK(look.next == start + 20s);
 }
 
 TEST_CASE("delays: a relay that has lost the file releases nothing") {

@@ -167,34 +167,30 @@ TEST_CASE("coalesce: a message that was read before it was dropped is not sent a
 
 TEST_CASE("coalesce: what a relay of another process has with a sink is left alone") {
   const File file;
+  int ready[2];
+  int go[2];
+  REQUIRE(::pipe(ready) == 0);
+  REQUIRE(::pipe(go) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(go[1]);
+    const auto relay = Store::open(file.path, file.options);
+    relay->save(last_value("1"));
+    if (!relay->acquire()) ::_exit(1);
+    relay->before_send({{1}, 1});
+    char byte = 'r';
+    if (::write(ready[1], &byte, 1) != 1) ::_exit(2);
+    if (::read(go[0], &byte, 1) < 0) ::_exit(3);
+    ::_exit(0);
+  }
+  char byte = 0;
+  REQUIRE(::read(ready[0], &byte, 1) == 1);
   const auto store = file.open();
-  store->save(last_value("1"));
-  const auto lead_and = [&](bool die) {
-    int ready[2];
-    int go[2];
-    REQUIRE(::pipe(ready) == 0);
-    REQUIRE(::pipe(go) == 0);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::close(go[1]);
-      const auto relay = Store::open(file.path, file.options);
-      if (!relay->acquire()) ::_exit(1);
-      relay->before_send({{1}, 1});
-      char byte = 'r';
-      if (::write(ready[1], &byte, 1) != 1) ::_exit(2);
-      if (!die && ::read(go[0], &byte, 1) < 0) ::_exit(3);
-      ::_exit(0);
-    }
-    char byte = 0;
-    REQUIRE(::read(ready[0], &byte, 1) == 1);
-    return std::pair{child, go[1]};
-  };
-  const auto [living, go] = lead_and(false);
   store->save(last_value("2"));
   CHECK(pending(*store) == Rows{1, 2});
-  ::close(go);
+  ::close(go[1]);
   int status = 0;
-  REQUIRE(::waitpid(living, &status, 0) == living);
+  REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(status == 0);
   // The relay has died and may have sent it.
   store->save(last_value("3"));

@@ -314,3 +314,18 @@ TEST_CASE("faults: a reader that keeps a checkpoint from its end puts the next o
   CHECK(log() < most + (256U << 10U));
   CHECK(store->counts().pending == 241);
 }
+
+TEST_CASE("faults: what a look has found is told by the next one when it fails") {
+  FaultyFile file;
+  const auto store = file.open();
+  REQUIRE(store->acquire());
+  store->look();
+  REQUIRE_FALSE(store->look().changed);
+  Foreign{file.path}.exec("INSERT INTO satchel_message(topic, payload, delay) VALUES ('t', 'x', 1000)");
+  satchel::store::touch_relay_file(file.path + "-relay");
+  file.faults.fail(FileOp::read, std::nullopt, SQLITE_IOERR_READ, 1, true);
+  CHECK_THROWS_AS(store->look(), satchel::StorageError);
+  file.faults.heal();
+  CHECK(store->look().changed);
+  CHECK_FALSE(store->look().changed);
+}

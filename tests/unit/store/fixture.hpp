@@ -8,9 +8,12 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -158,6 +161,50 @@ inline int in_child(const std::function<int()>& work) {
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
+
+/// A process that is forked now and does its work when it is told to: in a child that is forked later it
+/// could not open what this one has open then.
+class Later {
+ public:
+  explicit Later(const std::function<int()>& work) {
+    std::array<int, 2> go{};
+    REQUIRE(::pipe2(go.data(), O_CLOEXEC) == 0);
+    go_ = go[1];
+    pid_ = ::fork();
+    if (pid_ != 0) {
+      ::close(go[0]);
+      return;
+    }
+    ::close(go[1]);
+    char byte = 0;
+    int status = 97;
+    try {
+      if (::read(go[0], &byte, 1) == 1) status = work();
+    } catch (...) {
+      status = 98;
+    }
+    ::_exit(status);
+  }
+  ~Later() { end(); }
+  Later(const Later&) = delete;
+  Later& operator=(const Later&) = delete;
+
+  void begin() const { REQUIRE(::write(go_, "x", 1) == 1); }
+  /// Waits for its end: its exit status, or -1.
+  int end() {
+    if (pid_ == -1) return -1;
+    ::close(go_);
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  int go_ = -1;
+  pid_t pid_ = -1;
+};
 
 /// Copies the file with its log and relay file, as they are at this moment: what a crash right now would
 /// leave. Done by another process, because closing descriptors of a database here would drop SQLite's locks.

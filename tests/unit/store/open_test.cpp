@@ -5,6 +5,7 @@
 #include "support/fault_vfs.hpp"
 
 #include <satchel/error.hpp>
+#include <satchel/inspect.hpp>
 #include <satchel/sqlite_defects.hpp>
 
 #include <doctest/doctest.h>
@@ -445,4 +446,52 @@ TEST_CASE("open: a name without a directory is a file where the program runs") {
     CHECK(Store::open("device.db", {})->save(message()).row == 1);
   }
   CHECK(std::filesystem::exists(directory.path() + "/device.db"));
+}
+
+TEST_CASE("open: a relay file that is made anew belongs to whom the database belongs") {
+  File file;
+  file.open();
+  const std::string relay = file.path + "-relay";
+  const bool root = ::geteuid() == 0;
+  REQUIRE(::chmod(file.path.c_str(), 0664) == 0);
+  if (root) REQUIRE(::chown(file.path.c_str(), 4711, 4712) == 0);
+  REQUIRE(::unlink(relay.c_str()) == 0);
+  file.options.visiting = true;
+  file.open();
+  struct stat made {};
+  REQUIRE(::stat(relay.c_str(), &made) == 0);
+  CHECK((made.st_mode & 07777) == 0664);
+  if (root) {
+    CHECK(made.st_uid == 4711);
+    CHECK(made.st_gid == 4712);
+  }
+  // One that is there is left as it is.
+  REQUIRE(::chmod(relay.c_str(), 0600) == 0);
+  file.open();
+  REQUIRE(::stat(relay.c_str(), &made) == 0);
+  CHECK((made.st_mode & 07777) == 0600);
+}
+
+TEST_CASE("open: what was open before a fork is refused in the child, what was closed or not open is not") {
+  const auto refused_in_child = [](const std::function<void()>& opens) {
+    return in_child([&] {
+      try {
+        opens();
+      } catch (const satchel::UsageError& error) {
+        return error.hint().find("exec") != std::string::npos ? 1 : 2;
+      }
+      return 0;
+    });
+  };
+  const File file;
+  const auto opens = [&] { file.open()->save(message()); };
+  auto store = file.open();
+  store->save(message());
+  CHECK(refused_in_child(opens) == 1);
+  CHECK(refused_in_child([&] { satchel::Inspector{file.path}.report(); }) == 1);
+  CHECK(refused_in_child([] { File{}.open()->save(message()); }) == 0);
+  store->save(message());
+  store.reset();
+  CHECK(refused_in_child(opens) == 0);
+  CHECK(pending(*file.open()).size() == 3);
 }

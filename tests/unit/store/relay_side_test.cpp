@@ -335,7 +335,11 @@ TEST_CASE("relay side: another process that writes puts settling off, then is to
   REQUIRE(store->acquire());
   Foreign foreign{file.path};
   foreign.exec("BEGIN IMMEDIATE");
+  int wakes = 0;
+  store->on_change([&] { ++wakes; });
   CHECK_FALSE(store->settle(delivered({1})));
+  // The look of the round was before that, and knew of no other try.
+  CHECK(wakes == 1);
   const auto look = store->look();
   REQUIRE(look.next);
   CHECK(*look.next > file.clock->now());

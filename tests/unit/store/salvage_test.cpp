@@ -375,3 +375,26 @@ TEST_CASE("salvage: a table that cannot be found again is told by name") {
   CHECK(store->salvaged()->left_out.front().find(told) == 0);
   CHECK(waiting(*store) == kMessages);
 }
+
+TEST_CASE("salvage: a sound file with a collation of the application's is opened after a suspicion") {
+  const Filled file;
+  const auto compare = [](void*, int, const void*, int, const void*) { return 0; };
+  const auto mark = [&] { satchel::store::RelayFile{file.path + "-relay"}.mark_damage(true); };
+  {
+    Foreign shell{file.path};
+    sqlite3_create_collation(shell.database.getHandle(), "mine", SQLITE_UTF8, nullptr, compare);
+    shell.exec("CREATE TABLE named(name TEXT COLLATE mine); CREATE INDEX by_name ON named(name)");
+    shell.exec("INSERT INTO named VALUES ('a'); PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+  mark();
+  SUBCASE("sound") {
+    const auto store = file.open();
+    CHECK_FALSE(store->salvaged());
+    CHECK(store->counts().pending == kMessages);
+  }
+  SUBCASE("damaged where it can be read") {
+    file.damage_a_leaf();
+    CHECK(file.open()->salvaged());
+  }
+  CHECK_FALSE(satchel::store::RelayFile{file.path + "-relay"}.damage_marked());
+}

@@ -59,6 +59,67 @@ TEST_CASE("sequence: the messages of a route are numbered without gaps, by the f
   CHECK(sequences(*store).back() == 5);
 }
 
+TEST_CASE("sequence: a message goes by the number of the route that the relay takes for it") {
+  const File file;
+  const auto store = file.open();
+  store->sequence_routes({route("all", "#", true), route("system", "$sys/#", true)});
+  store->save(on("$sys/x"));
+  store->save(on("x"));
+  CHECK(sequences(*store) == Rows{1, 2});
+}
+
+TEST_CASE("sequence: a message that did not fit has used up no number") {
+  File file;
+  file.options.max_file_bytes = 128U << 10U;
+  const auto store = file.open();
+  store->sequence_routes({route("numbered", "n/#", true)});
+  std::int64_t kept = 0;
+  {
+    const auto writing = store->begin();
+    Message large = on("n/large");
+    large.payload = std::string(5000, 'x');
+    const auto fill = [&] {
+      for (;; ++kept) writing->enqueue(large);
+    };
+    CHECK_THROWS_AS(fill(), satchel::FullError);
+    CHECK_THROWS_AS(writing->enqueue(large), satchel::FullError);
+    REQUIRE(writing->open());
+    writing->commit();
+  }
+  REQUIRE(kept > 1);
+  REQUIRE(store->acquire());
+  satchel::Settlement all;
+  for (std::int64_t row = 1; row < kept; ++row) all.delivered.push_back(row);
+  REQUIRE(store->settle(all));
+  store->save(on("n/next"));
+  CHECK(sequences(*store) == Rows{kept, kept + 1});
+}
+
+TEST_CASE("sequence: a number whose message came back with a savepoint is not announced") {
+  File file;
+  file.options.announce_topic = "drops";
+  file.options.quota = {.messages = 5, .when_full = satchel::WhenFull::drop_oldest};
+  const auto store = file.open();
+  store->sequence_routes({route("numbered", "n/#", true)});
+  for (int i = 0; i < 4; ++i) store->save(on("n/x"));
+  const auto writing = store->begin();
+  const auto announced = [&] {
+    return satchel::Announcement::parse(store->claim({}).messages.back().payload);
+  };
+  writing->database().exec("DELETE FROM satchel_message WHERE id = 2");
+  writing->dropped(satchel::DropReason::discarded, {{2, "n/x", 2, false}});
+  writing->database().exec("SAVEPOINT mine; DELETE FROM satchel_message WHERE id = 3");
+  writing->dropped(satchel::DropReason::discarded, {{3, "n/x", 3, false}});
+  writing->database().exec("ROLLBACK TO mine; RELEASE mine");
+  writing->commit();
+  REQUIRE(store->acquire());
+  const auto announcement = announced();
+  REQUIRE(announcement.has_value());
+  REQUIRE(announcement->dropped.size() == 1);
+  CHECK(announcement->dropped[0].rows == std::vector<satchel::AuditRange>{{2, 2}});
+  CHECK(announcement->dropped[0].sequences == std::vector<satchel::AuditRange>{{2, 2}});
+}
+
 TEST_CASE("sequence: a number goes with its message through death, replay and announcement") {
   File file;
   file.options.announce_topic = "drops";

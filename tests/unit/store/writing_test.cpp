@@ -306,12 +306,38 @@ TEST_CASE("writing: statements are kept for the next time only when they change 
   const std::string insert = "INSERT INTO reading(celsius) VALUES (1)";
   for (int i = 0; i < 3; ++i) {
     CHECK(writing->execute(insert, {}) == 1);
-    // What stands behind the first statement is not run, today as little as the next time.
-    CHECK(writing->execute("UPDATE reading SET celsius = 2; DELETE FROM reading", {}) == i + 1);
+    // A second statement is refused, today as well as the next time, and a comment is none.
+    for (const char* more : {"DELETE FROM reading", "DELETE FROM reading; DELETE FROM reading", "rubbish"}) {
+      CHECK_THROWS_AS(writing->execute(std::string{"UPDATE reading SET celsius = 2; "} + more, {}),
+                      SQLite::Exception);
+    }
+    CHECK(writing->execute("UPDATE reading SET celsius = 2;  -- all", {}) == i + 1);
     CHECK(writing->execute("INSERT INTO reading(celsius) VALUES (3) --" + std::string(20'000, '-'), {}) == 1);
     writing->execute("DELETE FROM reading WHERE celsius = 3", {});
   }
   CHECK_THROWS_AS(writing->execute("delete", {}), SQLite::Exception);
   CHECK_THROWS_AS(writing->execute("-- nothing", {}), SQLite::Exception);
   CHECK(writing->database().execAndGet("SELECT count(*) FROM reading").getInt() == 3);
+}
+
+TEST_CASE("writing: a row that a savepoint took back is not missed at the next opening") {
+  for (const auto on_restore : {satchel::OnRestore::renew, satchel::OnRestore::keep}) {
+    CAPTURE(static_cast<int>(on_restore));
+    File file;
+    file.options.on_restore = on_restore;
+    satchel::Identity identity{};
+    {
+      const auto store = file.open();
+      identity = store->save(message()).identity;
+      const auto writing = store->begin();
+      writing->database().exec("SAVEPOINT mine");
+      writing->enqueue(message());
+      writing->database().exec("ROLLBACK TO mine; RELEASE mine");
+      writing->commit();
+    }
+    const auto store = file.open();
+    CHECK(store->identity() == identity);
+    CHECK_FALSE(file.notes->any_with("not in the file any more"));
+    CHECK(store->save(message()).row == 2);
+  }
 }
