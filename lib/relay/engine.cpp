@@ -69,7 +69,7 @@ bool Relay::Engine::step() noexcept {
 
 void Relay::Engine::round() {
   shared_.progress = take_inboxes() || shared_.progress;
-  if (trouble_.until() && shared_.now < *trouble_.until()) return;
+  if (backs_off()) return;
   const Look look = shared_.storage.look();
   look_next_ = look.next;
   const bool changed = signal_->changed.exchange(false, std::memory_order_acquire);
@@ -102,7 +102,7 @@ bool Relay::Engine::take_inboxes() {
 std::optional<BootTime> Relay::Engine::next_step() const {
   if (finished_) return std::nullopt;
   const BootTime now = shared_.now;
-  if (trouble_.until() && *trouble_.until() > now) return trouble_.until();
+  if (backs_off()) return trouble_.until();
   std::optional<BootTime> soonest;
   // What was due at the last step and is not done yet waits for an event, not for time.
   const auto consider = [&](std::optional<BootTime> time) {

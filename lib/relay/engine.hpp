@@ -30,6 +30,7 @@ class Relay::Engine {
 
   bool step() noexcept;
   std::optional<BootTime> next_step() const;
+  bool backs_off() const noexcept { return trouble_.until() && shared_.now < *trouble_.until(); }
   void let_ride(bool allowed) noexcept { may_ride_ = allowed; }
   void drain() noexcept { shared_.draining = true; }
   bool drained() const noexcept;

@@ -88,9 +88,10 @@ void Relay::Engine::look_at_dead_keys() {
 void Relay::Engine::follow_rescans() {
   const std::uint64_t rescans = shared_.storage.rescans();
   if (rescans == shared_.lead->rescans) return;
-  shared_.lead->rescans = rescans;
   for (const auto& route : routes_) route->rescan();
   look_at_dead_keys();
+  // Last: what fails is done again.
+  shared_.lead->rescans = rescans;
 }
 
 /// Another relay has the storage: everything in memory is void, the sinks are cut off.

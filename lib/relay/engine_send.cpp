@@ -23,7 +23,8 @@ void Relay::Engine::release_due(const Look& look) {
   for (const Released::Row& row : released.rows) {
     if (const std::optional<std::size_t> route = routing_.of(row.topic)) routes_[*route]->appeared(row);
   }
-  shared_.progress = shared_.progress || !released.rows.empty();
+  // Nothing released: what was due is gone, or its time has only begun. The next look tells what to wait for.
+  shared_.progress = true;
 }
 
 /// Every route has its turn to be the first.

@@ -12,6 +12,7 @@ Relay::~Relay() = default;
 
 bool Relay::step() noexcept { return engine_->step(); }
 std::optional<BootTime> Relay::next_step() const { return engine_->next_step(); }
+bool Relay::backs_off() const noexcept { return engine_->backs_off(); }
 void Relay::let_ride(bool allowed) noexcept { engine_->let_ride(allowed); }
 void Relay::drain() { engine_->drain(); }
 bool Relay::drained() const { return engine_->drained(); }

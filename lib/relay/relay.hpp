@@ -96,6 +96,9 @@ class Relay {
   /// When to step at the latest, without a wake. Nothing: only events matter.
   std::optional<BootTime> next_step() const;
 
+  /// The storage has failed and is not looked at before `next_step`: what it announces has to wait.
+  bool backs_off() const noexcept;
+
   /// Whether deliveries may wait a moment for a commit of the application that records them along with its
   /// own rows; not at first. For who goes on calling `step` until there is an end.
   void let_ride(bool allowed) noexcept;

@@ -17,6 +17,8 @@ void Route::leave(BootTime now) noexcept {
   since_ = now;
 }
 
+void Route::hurry(BootTime now) noexcept { until_ = std::min(until_, now); }
+
 bool Route::probe_due(BootTime now) const noexcept {
   return (state_ == State::paused || state_ == State::blocked) && now >= until_;
 }

@@ -26,6 +26,9 @@ class Route {
   /// The sink is not wanted any more.
   void leave(BootTime now) noexcept;
 
+  /// Somebody knows better than the pause: a probe is due at once.
+  void hurry(BootTime now) noexcept;
+
   bool probe_due(BootTime now) const noexcept;
   /// The sink was asked to become usable.
   void probing(BootTime now) noexcept;

@@ -131,6 +131,11 @@ void RouteRelay::follow_pause() {
       route_.want(shared_.now);
     }
   }
+  if (hurried_.exchange(false, std::memory_order_relaxed) && !paused_) {
+    route_.hurry(shared_.now);
+    lead.topics.hurry(shared_.now);
+    shared_.progress = true;
+  }
   if (!paused_ || route_.state() == Route::State::off || !lead.flights.empty()) return;
   route_.leave(shared_.now);
   sink_problem_.clear();
@@ -156,14 +161,14 @@ void RouteRelay::watch_sink() {
 }
 
 void RouteRelay::probe() {
-  if (!sink_started_) {
-    sink_.start(inbox_);
-    sink_started_ = true;
-    sink_name_ = sink_.name();
-  }
   route_.probing(shared_.now);
   shared_.progress = true;
   try {
+    if (!sink_started_) {
+      sink_.start(inbox_);
+      sink_started_ = true;
+      sink_name_ = sink_.name();
+    }
     sink_.resume();
   } catch (const std::exception& error) {
     fell(down(error.what()));

@@ -69,8 +69,11 @@ class RouteRelay {
   void cut_off();
   void stop_sink(milliseconds timeout) noexcept;
 
-  /// Thread-safe: nothing more is sent from now on, or it is again.
-  void pause(bool paused) noexcept { pause_wanted_.store(paused, std::memory_order_relaxed); }
+  /// Thread-safe: nothing more is sent from now on, or it is again, and at once.
+  void pause(bool paused) noexcept {
+    pause_wanted_.store(paused, std::memory_order_relaxed);
+    if (!paused) hurried_.store(true, std::memory_order_relaxed);
+  }
 
   void publish(RouteStatus& status);
   std::size_t in_flight() const noexcept { return lead_ ? lead_->flights.size() : 0; }
@@ -160,6 +163,7 @@ class RouteRelay {
   void rose();
   void conclude(const Isolation::Verdict& verdict);
   void release_topic(const std::string& topic);
+  void forget_topic(const std::string& topic);
   void release_all_topics();
   void hold_back(std::int64_t row);
   void let_go(std::int64_t row);
@@ -189,6 +193,7 @@ class RouteRelay {
   // Synchronises itself:
   Inbox inbox_;
   std::atomic<bool> pause_wanted_;
+  std::atomic<bool> hurried_ = false;
 
   // The relay's thread only:
   Route route_;

@@ -65,7 +65,8 @@ void RouteRelay::on_down(const Receipt& receipt, const Flight& flight, Entry& en
   if (flight.session == route_.session()) fell(receipt);
   if (receipt.exposed) entry.breaks = std::min(entry.breaks + 1, kBreaksToSuspect);
   const bool suspected = receipt.exposed && entry.breaks >= kBreaksToSuspect;
-  if (std::exchange(entry.trial, false)) {
+  // Of a topic that was let go of with the whole route it is a message like others.
+  if (std::exchange(entry.trial, false) && lead.topics.holds(entry.topic)) {
     lead.topics.retry_at_once(entry.topic, shared_.now);
     hold_back(flight.row);
   } else if (suspected && flight.alone && !lead.isolation.watching()) {
@@ -169,13 +170,20 @@ void RouteRelay::conclude(const Isolation::Verdict& verdict) {
 }
 
 void RouteRelay::release_topic(const std::string& topic) {
-  if (const auto from = lead_->topics.release(topic)) lead_->tiers.rewind(*from);
-  lead_->tiers.release_topic(topic);
-  if (lead_->topics.empty() && route_.up()) sink_problem_.clear();
+  if (!lead_->topics.holds(topic)) return;
+  forget_topic(topic);
+  if (!lead_->topics.empty() || !route_.up()) return;
+  sink_problem_.clear();
+  shared_.observer.sink_up(sink_name_);
 }
 
 void RouteRelay::release_all_topics() {
-  while (!lead_->topics.empty()) release_topic(lead_->topics.first());
+  while (!lead_->topics.empty()) forget_topic(lead_->topics.first());
+}
+
+void RouteRelay::forget_topic(const std::string& topic) {
+  if (const auto from = lead_->topics.release(topic)) lead_->tiers.rewind(*from);
+  lead_->tiers.release_topic(topic);
 }
 
 /// Lets go of a message of a held topic; what is remembered is from where to read again.

@@ -310,6 +310,7 @@ void RouteRelay::vanish(std::int64_t row) {
   Tier& tier = lead.tiers.of(found->second.priority);
   tier.again.erase(row);
   if (!found->second.key.empty()) tier.supply.lanes().free(found->second.key, row);
+  if (found->second.trial) release_topic(found->second.topic);
   lead.ledger.erase(found);
   shared_.progress = true;
 }

@@ -215,7 +215,7 @@ void Supply::read_back(const Ledger& ledger, BootTime now) {
                             [this](const StoredMessage& one) { return one.id.row > mark_; }),
              rows.end());
   if (!take_in_all(found, back_, ledger, now)) return;
-  if (found.last) back_ = *found.last;
+  if (found.last) back_ = backward ? *found.last : std::min(*found.last, mark_);
   back_at_end_ = !found.last || (!backward && *found.last >= mark_);
 }
 

@@ -41,6 +41,12 @@ void Topics::retry_at_once(const std::string& topic, BootTime now) {
   if (found != held_.end()) found->second.next = now;
 }
 
+void Topics::hurry(BootTime now) {
+  for (auto& [topic, held] : held_) {
+    if (held.next) held.next = std::min(*held.next, now);
+  }
+}
+
 std::optional<std::int64_t> Topics::release(const std::string& topic) {
   const auto found = held_.find(topic);
   if (found == held_.end()) return std::nullopt;

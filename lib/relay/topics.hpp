@@ -43,6 +43,8 @@ class Topics {
   void trying(const std::string& topic);
   /// The try came to nothing because of an outage.
   void retry_at_once(const std::string& topic, BootTime now);
+  /// Each is tried at once, but for those whose try is under way.
+  void hurry(BootTime now);
 
   /// Ends the hold. Returns from where the rows have to be read again; nothing: none without a key was passed
   /// over.

@@ -56,6 +56,23 @@ TEST_CASE("blocked: a topic is held, the others go on, and no attempt is counted
     CHECK(bench.relay->snapshot().held_topics == 0);
     CHECK(bench.relay->snapshot().sink_problem.empty());
   }
+  SUBCASE("somebody resumes it, and it is tried at once") {
+    bench.run_for(2s);
+    forbidden.clear();
+    bench.sent();
+    bench.relay->pause(0, false);
+    bench.run();
+    CHECK(bench.storage->pending() == 0);
+    CHECK(bench.sent() == held);
+  }
+  SUBCASE("its release is told like the end of an outage, once") {
+    const auto ups = bench.witness.count("sink up");
+    bench.run_for(2s);
+    CHECK(bench.witness.count("sink up") == ups);
+    forbidden.clear();
+    bench.run_for(2min);
+    CHECK(bench.witness.count("sink up") == ups + 1);
+  }
   SUBCASE("it is released when the message to try with is gone") {
     CHECK(bench.storage->erase(held[0]));
     forbidden.clear();
@@ -109,8 +126,19 @@ TEST_CASE("blocked: the sink itself may say that it is blocked") {
   CHECK(bench.sink->resumes() == 1);
   CHECK(bench.relay->snapshot().sink == SinkState::blocked);
   CHECK(bench.witness.count("alarm: bad password") == 1);
-  bench.run_for(8s);
-  CHECK(bench.sink->resumes() == 2);
+  SUBCASE("it is probed slowly") {
+    bench.run_for(8s);
+    CHECK(bench.sink->resumes() == 2);
+  }
+  SUBCASE("and at once when somebody resumes it, also when that was paused in between") {
+    bench.sink->refuse(std::nullopt);
+    bench.sink->answer(always(delivered()));
+    bench.relay->pause(0, true);
+    bench.relay->pause(0, false);
+    bench.run();
+    CHECK(bench.sink->resumes() == 2);
+    CHECK(bench.storage->pending() == 0);
+  }
 }
 
 TEST_CASE(
@@ -192,5 +220,57 @@ TEST_CASE("blocked: a message to be tried is sent once, even when it was read ah
   REQUIRE(bench.reply(2, delivered()));
   bench.run_for(1s);
   CHECK(bench.sent().empty());
+  CHECK(bench.storage->pending() == 0);
+}
+
+TEST_CASE(
+    "blocked: a try that is under way when all of the route is blocked goes on like others afterwards") {
+  for (const char* key : {"k", ""}) {
+    CAPTURE(key);
+    Bench bench{probing_each_minute()};
+    bool refuses = true;
+    bench.sink->answer([&](const Delivery&) -> std::optional<Receipt> {
+      return refuses ? blocked("not authorised") : delivered();
+    });
+    bench.put(key, "first");
+    bench.run();
+    bench.sink->answer([](const Delivery& d) -> std::optional<Receipt> {
+      if (d.topic == "first") return std::nullopt;
+      return blocked("not authorised");
+    });
+    bench.run_for(60s);
+    REQUIRE(bench.under_way() == Rows{1});
+    bench.put({}, "second");
+    bench.run();
+    CHECK(bench.relay->snapshot().sink == SinkState::blocked);
+    refuses = false;
+    bench.sink->answer(always(delivered()));
+    bench.sink->fall();
+    bench.put(key, "first");
+    bench.run_for(10min);
+    CHECK(bench.storage->pending() == 0);
+  }
+}
+
+TEST_CASE(
+    "blocked: a topic is tried with the next message when the one to try with goes at the wrong moment") {
+  Bench bench{probing_each_minute()};
+  std::set<std::string> forbidden{"secret"};
+  bench.sink->answer(forbidding(forbidden));
+  bench.put({}, "open");
+  const Rows held = bench.put_many(2, {}, "secret");
+  bench.run_for(59s);
+  REQUIRE(bench.relay->snapshot().held_topics == 1);
+  bool failed = false;
+  bench.storage->fail([&](StorageCall call) {
+    if (call != StorageCall::before_send || std::exchange(failed, true)) return;
+    throw StorageError{"send", "the disk is busy", "wait"};
+  });
+  bench.clock.advance(1s);
+  bench.run();
+  REQUIRE(failed);
+  REQUIRE(bench.storage->erase(held[0]));
+  forbidden.clear();
+  bench.run_for(10min);
   CHECK(bench.storage->pending() == 0);
 }

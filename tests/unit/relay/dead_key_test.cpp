@@ -120,3 +120,22 @@ TEST_CASE("dead keys: when there are too many it is told, and the other keys go 
   bench.run_for(1s);
   CHECK(bench.sent() == Rows{behind});
 }
+
+TEST_CASE("dead keys: a storage that fails while the keys are looked at is asked again") {
+  Bench bench{blocking()};
+  bench.sink->answer(reject_row(1));
+  bench.put_many(3, "k");
+  bench.run_for(1s);
+  REQUIRE(bench.relay->snapshot().dead_keys == 1);
+  bench.sink->answer(always(delivered()));
+  bool failed = false;
+  bench.storage->fail([&](StorageCall call) {
+    if (call == StorageCall::dead_keys && !std::exchange(failed, true))
+      throw StorageError{"look for dead keys", "the disk is busy", "wait"};
+  });
+  REQUIRE(bench.storage->replay(1));
+  bench.run_for(1min);
+  CHECK(failed);
+  CHECK(bench.storage->pending() == 0);
+  CHECK(bench.relay->snapshot().dead_keys == 0);
+}

@@ -56,6 +56,19 @@ TEST_CASE("delay: a message takes its place in the order of its key when it beco
   CHECK(bench.sent() == Rows{late, others[1], others[2], others[3]});
 }
 
+TEST_CASE("delay: after a release that found nothing the relay looks at once for what becomes due next") {
+  Bench bench;
+  const std::int64_t gone = put(*bench.storage, 1'000ms);
+  bench.run();
+  bench.storage->fail([&](StorageCall call) {
+    if (call != StorageCall::release_due || !bench.storage->erase(gone)) return;
+    put(*bench.storage, 5'000ms);
+  });
+  bench.clock.advance(1s);
+  bench.run();
+  CHECK(bench.relay->next_step() == bench.clock.now() + 5s);
+}
+
 TEST_CASE("delay: an occupied storage releases when it is free, and is not asked again and again") {
   Bench bench;
   bench.sink->answer(always(delivered()));

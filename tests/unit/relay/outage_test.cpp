@@ -203,3 +203,25 @@ TEST_CASE("outage: a message that makes the sink throw is found, and the others 
   CHECK(bench.storage.medium()->dead.size() == 1);
   CHECK(bench.storage.medium()->dead.count(5) == 1);
 }
+
+TEST_CASE("outage: a storage that has failed is left alone until its time, whatever it announces") {
+  Bench bench;
+  bench.run();
+  CHECK_FALSE(bench.relay->backs_off());
+  bool fails = true;
+  int looks = 0;
+  bench.storage->fail([&](StorageCall call) {
+    looks += call == StorageCall::look ? 1 : 0;
+    if (fails) throw StorageError{"look", "the disk is busy", "wait"};
+  });
+  bench.run();
+  CHECK(bench.relay->backs_off());
+  REQUIRE(bench.relay->next_step());
+  const int before = looks;
+  CHECK_FALSE(bench.relay->step());
+  CHECK(looks == before);
+  fails = false;
+  bench.clock.set_now(*bench.relay->next_step());
+  bench.run();
+  CHECK_FALSE(bench.relay->backs_off());
+}

@@ -22,14 +22,20 @@ struct RoutesBench {
   RoutesBench& operator=(const RoutesBench&) = delete;
 
   void start() {
-    storage = std::make_unique<MemoryStorage>(clock, medium);
     sinks.clear();
-    std::vector<Relay::Way> ways;
-    for (const RouteOptions& route : routes) {
+    for (std::size_t route = 0; route < routes.size(); ++route) {
       sinks.push_back(std::make_unique<ScriptedSink>());
       sinks.back()->answer([](const Delivery&) { return delivered(); });
-      ways.push_back({*sinks.back(), route});
     }
+    join();
+  }
+  /// Makes the relay over the sinks that there are.
+  void join() {
+    relay.reset();
+    storage = std::make_unique<MemoryStorage>(clock, medium);
+    std::vector<Relay::Way> ways;
+    for (std::size_t route = 0; route < routes.size(); ++route)
+      ways.push_back({*sinks[route], routes[route]});
     relay = std::make_unique<Relay>(
         options, Relay::Ports{*storage, clock, witness, std::move(ways)}, [this] { ++wakes; }, 7);
   }

@@ -2,12 +2,25 @@
 #include "relay/routing.hpp"
 #include "routes_bench.hpp"
 
+#include <stdexcept>
+
 using namespace satchel;
 using namespace satchel::relay;
 
 namespace {
 
 std::vector<RouteOptions> alarms_and_rest() { return {route_of("alarms", {"alarm/#"}), route_of("rest")}; }
+
+/// Cannot begin until it is let.
+class ReluctantSink final : public ScriptedSink {
+ public:
+  void start(SinkEvents& events) override {
+    if (!willing) throw std::runtime_error{"no thread to be had"};
+    ScriptedSink::start(events);
+  }
+
+  bool willing = false;
+};
 
 }  // namespace
 
@@ -47,6 +60,33 @@ TEST_CASE("routes: each message takes one route, in order; what none takes stays
   CHECK(bench.status(0).delivered == 300);
   CHECK(bench.status(1).delivered == 300);
   CHECK(bench.relay->snapshot().delivered == 600);
+}
+
+TEST_CASE("routes: a sink that cannot start is down and tried again, and the other route goes on") {
+  RoutesBench bench{alarms_and_rest()};
+  auto made = std::make_unique<ReluctantSink>();
+  made->answer(always(delivered()));
+  ReluctantSink& reluctant = *made;
+  bench.sinks[0] = std::move(made);
+  bench.join();
+  const std::int64_t alarm = bench.put("alarm/x");
+  const std::int64_t value = bench.put("value");
+  bench.run_for(1s);
+  CHECK(bench.sent(1) == Rows{value});
+  CHECK(bench.status(1).delivered == 1);
+  CHECK(bench.status(0).sink == SinkState::paused);
+  CHECK(bench.status(0).sink_problem == "no thread to be had");
+  CHECK(bench.witness.count("sink down: no thread to be had") >= 1);
+  // The pauses between two tries grow, as with every probe.
+  bench.run_for(std::chrono::hours{1});
+  CHECK(bench.witness.count("sink down: no thread to be had") <= 100);
+  reluctant.willing = true;
+  bench.run_for(std::chrono::hours{1});
+  CHECK(bench.sent(0) == Rows{alarm});
+  CHECK(bench.status(0).sink == SinkState::up);
+  CHECK(bench.status(0).sink_problem.empty());
+  CHECK(bench.status(0).sink_name == "scripted");
+  CHECK(bench.storage->pending() == 0);
 }
 
 TEST_CASE("routes: one that is down with 30,000 rows costs the other no read after its first pass") {
