@@ -5,10 +5,10 @@
 #include <satchel/transaction.hpp>
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #pragma GCC visibility push(default)
 
@@ -18,7 +18,8 @@ namespace detail {
 
 /// Events that wait for the commit. Confined to one thread at a time.
 struct RecordedEvents {
-  std::vector<std::function<void(Transaction&)>> events;
+  // Those that a commit is publishing stay where they are when a handler records more.
+  std::deque<std::function<void(Transaction&)>> events;
 };
 
 }  // namespace detail
@@ -45,14 +46,21 @@ class Aggregate {
   Aggregate(Aggregate&&) noexcept = default;
   Aggregate& operator=(Aggregate&&) noexcept = default;
 
-  /// Events recorded and not yet published.
+  /// Events recorded and not yet committed.
   std::size_t recorded() const noexcept { return recorded_ ? recorded_->events.size() : 0; }
+
+  /// Forgets them: for a change that is given up for good after its transaction has failed. Not within a
+  /// handler.
+  void forget_recorded() noexcept {
+    if (recorded_) recorded_->events.clear();
+  }
 
  protected:
   ~Aggregate() = default;
 
-  /// Keeps a domain or an integration event until a transaction that collects this aggregate commits. A
-  /// transaction that ends in any other way leaves here what it has not published.
+  /// Keeps a domain or an integration event until a transaction that collects this aggregate commits. When
+  /// that fails or is rolled back, nothing was published and everything is still here, what handlers recorded
+  /// meanwhile too; the next transaction that collects this aggregate publishes it, and handlers run again.
   template <Event E>
   void record(E event) {
     queue().events.push_back(

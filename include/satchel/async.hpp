@@ -24,7 +24,9 @@ struct EnqueueResult {
 
 /// Told once, when the message is committed or given up. Called on the outbox's committer thread, without a
 /// lock held; it holds up every later commit, so it must return soon. It may call the outbox, but must not
-/// wait for another `enqueue_async`. What it throws is reported to `Observer::notice` and goes no further.
+/// wait for another `enqueue_async`. With `AsyncFull::drop` a message that finds no room is given up on the
+/// caller's thread, before `enqueue_async` returns. What it throws is reported to `Observer::notice` and goes
+/// no further.
 using EnqueueCallback = std::function<void(const EnqueueResult& result)>;
 
 /// Runs a function later, on a thread of its choice: `[&](std::function<void()> work) { pool.post(work); }`.

@@ -24,8 +24,11 @@ namespace satchel {
 
 /// What a payload may demand of a receiver.
 struct DecodeLimits {
-  std::size_t max_bytes = 1U << 20U;  ///< of the payload; decoding takes up to some 20 times as much memory
-  std::size_t max_depth = 32;         ///< of structs and containers within one another
+  /// Of the payload. Decoding takes up to some 20 times as much memory, and more with a vector of large
+  /// elements: it gets room for all of them before the first is read, and may announce as many as there are
+  /// bytes, so that it is up to `max_bytes` times the size of one. Lower it for such a struct.
+  std::size_t max_bytes = 1U << 20U;
+  std::size_t max_depth = 32;  ///< of structs and containers within one another
 };
 
 /// A JSON object with the struct's fields, as compact as it gets; read by any language.

@@ -85,7 +85,9 @@ Message to_message(Delivery delivery);
 /// `function` is called on a thread of the sink's own, for one message after the other, with a `const
 /// Message&` or, for the id and the rest, a `const Delivery&`. It returns a receipt when the message has its
 /// fate (it may block); or it takes a `Completion` as second argument, returns at once and calls that later.
-/// What it throws is answered with retry, its text as the reason.
+/// What it throws is answered with retry, its text as the reason. That thread has all signals blocked but
+/// those of a crash: a process that is started from it inherits the mask and has to reset it
+/// (`posix_spawnattr_setsigmask`).
 template <typename Function>
 CustomSink sink(Function function, CustomSinkOptions options = {}) {
   // Shared, so that a function that can only be moved will do.

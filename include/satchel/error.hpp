@@ -44,7 +44,7 @@ class InvalidMessage : public Error {
 };
 
 /// A call that the object's state does not allow: use after commit, a second `begin` on one thread,
-/// use in a forked child.
+/// use in a forked child, opening a file there that was open before the fork.
 class UsageError : public Error {
   using Error::Error;
 };

@@ -17,10 +17,17 @@ namespace satchel {
 
 /// Port: told what happens, for logs and metrics. Every method has an empty default.
 ///
-/// Called without any lock held, from the relay thread, except `gate_held` and `dropped`, which come from the
-/// thread that committed. A method must return soon and not throw; it may call the outbox, `stop` included.
-/// What is told here happened after the transaction that records it, so a crash in between loses the call,
-/// never the record.
+/// Called without any lock held, from the relay thread, or from the one that is in `Outbox::run_once`; except
+/// - `gate_held` and `dropped`, which come from the thread that committed,
+/// - `salvaged` and `notice`, which come from the thread that opens the file, while it holds the opening lock
+///   of `<file>-relay`: there is no outbox to be called yet, and no other one can open the file meanwhile.
+///   `notice` comes from other threads, too: the relay's, the committer's, and the one that makes a `Writer`.
+///
+/// A method must return soon and not throw; it may call the outbox, `stop` included. What is told here
+/// happened after the transaction that records it, so a crash in between loses the call, never the record.
+///
+/// The relay thread has all signals blocked but those of a crash: a process that is started from a method
+/// inherits that mask and has to reset it (`posix_spawnattr_setsigmask`).
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -32,16 +39,17 @@ class Observer {
                         std::chrono::milliseconds backoff) noexcept;
   /// The message is a dead letter now.
   virtual void died(const MessageId& id, DeadReason reason, const std::string& error) noexcept;
-  /// The message expired before it could be sent, and is gone.
+  /// The message expired before it could be sent, and is gone. One that an enqueue drops for room just then
+  /// is told by `dropped` as well; the counters of the file have it once.
   virtual void expired(const MessageId& id) noexcept;
   /// Messages of one topic were dropped: by quota, coalesced, or discarded, and that is committed. Called on
   /// the thread that committed it. Expired ones are told by `expired`, and here those that an enqueue dropped
   /// because it found no room.
   virtual void dropped(DropReason reason, const std::string& topic, std::uint64_t messages) noexcept;
-  /// The sink takes messages.
+  /// The sink takes messages; of all topics again, when it had refused one.
   virtual void sink_up(const std::string& sink) noexcept;
-  /// The sink takes no messages; the next probe follows in `pause`. `alarm`: it needs somebody (credentials,
-  /// rights, configuration).
+  /// The sink takes no messages, or none of one topic: then `reason` begins with `topic`, and the others go
+  /// on. The next probe follows in `pause`. `alarm`: it needs somebody (credentials, rights, configuration).
   virtual void sink_down(const std::string& sink, const std::string& reason, bool alarm,
                          std::chrono::milliseconds pause) noexcept;
   /// This outbox became the relay of the file (true) or stands by (false).
@@ -56,8 +64,8 @@ class Observer {
   /// Opening found the file damaged and has gone on with what could be read of it. Messages may be lost:
   /// somebody should know.
   virtual void salvaged(const SalvageReport& report) noexcept;
-  /// Found at open: something that deserves attention but does not stop the work, such as a known defect of
-  /// the SQLite in use and what satchel does about it.
+  /// Something that deserves attention but does not stop the work. Most are found at open, such as a known
+  /// defect of the SQLite in use and what satchel does about it.
   virtual void notice(const std::string& text) noexcept;
   /// How often `heartbeat` is wanted; asked once, when the relay thread starts. 0, the default: never, and an
   /// idle relay does not wake up.

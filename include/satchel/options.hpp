@@ -59,9 +59,10 @@ struct Options {
   /// and the last transactions before a power cut may be lost.
   Durability durability = Durability::full;
 
-  /// Set it when anything but satchel inserts into `satchel_message`: a trigger fired by another program, the
-  /// sqlite3 shell, another language. The relay then watches the file and also looks every
-  /// `polling_interval`.
+  /// Set it when anything but satchel inserts into `satchel_message`: a trigger or a statement of the
+  /// application's, in its own transactions, too; another program, the sqlite3 shell, another language. The
+  /// relay then watches the file and also looks every `polling_interval`. Without it such a row wakes nobody,
+  /// and waits until something else does.
   bool external_writers = false;
 
   /// Longest time between two looks at the file when `external_writers` is set. 1 ms to 1 day. Shorter
@@ -69,7 +70,8 @@ struct Options {
   std::chrono::milliseconds polling_interval{1000};
 
   /// Failed attempts after which a message becomes a dead letter. 1 to 1,000,000. More for a peer that often
-  /// fails on sound messages; while a sink is down none are counted.
+  /// fails on sound messages; while a sink is down none are counted. One that answers with a failure of its
+  /// own (HTTP 500, PUBACK 0x80) counts as up: with the defaults 5 of them take some 15 s at most.
   int max_attempts = 5;
 
   /// A message whose first failure is this long ago becomes a dead letter at the next failure; only time in
@@ -77,7 +79,8 @@ struct Options {
   std::chrono::milliseconds max_age{0};
 
   /// Between two attempts of one message. Longer for a peer that needs time to recover. 1 s,
-  /// doubled up to 5 min.
+  /// doubled up to 5 min. While ten times the window of a route, in messages, wait for their next attempt
+  /// nothing more is read for that route, urgent messages included, until some of them are due.
   Backoff retry_backoff{};
 
   /// Between two probes of a sink that is down; likewise. A lower cap for a link that is back for moments
@@ -93,7 +96,7 @@ struct Options {
   std::chrono::milliseconds stable_after{30'000};
 
   /// A delivery without a receipt for this long is taken back from the sink. 1 ms to 1 day. Make it longer
-  /// than the sink's own timeouts.
+  /// than the sink's own timeouts, and at least twice as long as `HttpBatch::linger`.
   std::chrono::milliseconds claim_timeout{300'000};
 
   /// What becomes of a key whose first message is a dead letter. `block` where those behind it make no sense
@@ -151,8 +154,8 @@ struct Options {
   /// Names and values of the headers of one message together, likewise. 0 to 1 MiB.
   std::size_t max_header_bytes = 8192;
 
-  /// Messages of one transaction, which stay in memory until it commits. 1 to 10,000,000. Fewer where
-  /// memory is short.
+  /// Messages of one transaction, which stay in memory until it commits; one more is a `FullError`. 1 to
+  /// 10,000,000. Fewer where memory is short.
   std::size_t max_transaction_messages = 100'000;
 
   /// Handlers of domain events that publish within one another. 1 to 1000. More only where they are meant to:

@@ -42,7 +42,8 @@ namespace satchel {
 /// message id.
 ///
 /// Thread-safe: any thread may call anything at any time. Transactions get the write access in the order in
-/// which they ask. Not for use in a forked child: every call there throws `UsageError`.
+/// which they ask. Not for use in a forked child: every call there throws `UsageError`, and so does
+/// opening a file there that was open before the fork. Fork first, or exec.
 class Outbox {
  public:
   /// Opens the file, or creates it with mode 0600, puts it into WAL mode and brings the `satchel_` tables up
@@ -103,8 +104,8 @@ class Outbox {
   // ---- deliver ----
 
   /// Adds a route: a sink, and which messages go there, see `RouteOptions`; without them all that no earlier
-  /// route takes. Before `start` (`UsageError`). At most 32 routes. Throws `InvalidOption`, which names the
-  /// option.
+  /// route takes. Before `start`, and at most 32 routes (`UsageError`). Throws `InvalidOption`, which names
+  /// the option.
   void attach(std::unique_ptr<Sink> sink, RouteOptions route = {});
 
   /// The same with a sink by value.
@@ -113,9 +114,9 @@ class Outbox {
     attach(std::unique_ptr<Sink>{std::make_unique<S>(std::move(sink))}, std::move(route));
   }
 
-  /// The same by URL: `mqtt://host:port`, `mqtts://host:port`, or a scheme registered with `register_scheme`.
-  /// Options are query parameters; passwords come from the environment or a file, never from the URL.
-  /// Throws `InvalidOption`, which lists the schemes that are built in.
+  /// The same by URL: `mqtt://host:port`, `mqtts://`, `http://`, `https://`, `stdout:`, or a scheme
+  /// registered with `register_scheme`. Options are query parameters; passwords come from the environment or
+  /// a file, never from the URL. Throws `InvalidOption`, which lists the schemes that are built in.
   void attach(const std::string& url, RouteOptions route = {});
 
   /// Sends nothing more on a route: the modem is off, the device is roaming. What is in flight is waited for,
@@ -123,7 +124,8 @@ class Outbox {
   /// `UsageError` when there is no route of this name; no effect on one that is paused. From any thread,
   /// before `start`, too.
   void pause(const std::string& route);
-  /// Ends `pause`: the sink is probed at once.
+  /// Ends `pause`: the sink is probed at once. On a route that is not paused it ends the wait of the relay
+  /// for the next probe, of the sink or of a topic that it refused: call it when the cause is mended.
   void resume(const std::string& route);
 
   /// Starts the relay thread. When another process is the relay of the file, this one stands by and takes
@@ -133,12 +135,16 @@ class Outbox {
   /// Stops taking up new messages, waits for the receipts of those in flight, records them and disconnects.
   /// Returns within `timeout` in every case; true when everything came to its end in that time. What was in
   /// flight and unanswered stays pending. May be called twice, from any thread; from an `Observer` it only
-  /// asks the relay to stop and returns false at once.
+  /// asks the relay to stop and returns false at once. Without a relay thread a `run_once` that is under way
+  /// ends the relay before it returns, when it was asked from inside or `timeout` has passed meanwhile.
+  ///
+  /// Afterwards this outbox relays no more: `start` and `run_once` throw `UsageError`, and so does `attach`.
+  /// Before the first `start` or `run_once` it has no effect.
   bool stop(std::chrono::milliseconds timeout);
 
   /// One round of the relay on the calling thread, for programs without a relay thread: takes up receipts,
-  /// records outcomes, hands over messages. Never blocks on the network. True when anything was done. Throws
-  /// `UsageError` while the relay thread runs.
+  /// records outcomes, hands over messages. Never blocks on the network. True when anything was done, unless
+  /// it was asked to stop meanwhile. Throws `UsageError` while the relay thread runs, and from inside itself.
   bool run_once();
 
   // ---- inspect and repair ----

@@ -50,8 +50,9 @@ struct RouteOptions {
   /// digits, `-`, `_`. Empty: `route-1` and so on, in the order of `attach`. Set it with several routes, so
   /// that what is kept stays with the route when their order changes.
   std::string name{};
-  /// MQTT topic filters. A message takes the first route, in the order of `attach`, of which one matches.
-  /// Messages that no route takes stay pending. By default it takes all. At least one.
+  /// MQTT topic filters, 1 to 1000. A message takes the first route, in the order of `attach`, of which one
+  /// matches. Messages that no route takes stay pending. By default it takes all: other than in MQTT, the
+  /// filter `#` of a route takes topics that begin with `$`, too.
   std::vector<std::string> topics{"#"};
 
   /// Deliveries that may be with this sink at once. 0: `Options::window`; otherwise 1 to 65,535. Set it where
@@ -80,8 +81,9 @@ struct RouteOptions {
   /// Numbers the messages of this route 1, 2, 3 ... at enqueue and sends the number along
   /// (`satchel-sequence`), so that its receiver, which does not see the ids of other routes, notices gaps. A
   /// dead letter is one until it is replayed.
-  /// Costs about a page more for each transaction. Attach the route before the first enqueue; messages that
-  /// plain SQL inserts have no number. Set it where the receiver sees one route of several.
+  /// Costs about a page more for each transaction. Attach the route before the first enqueue: only messages
+  /// that are enqueued in the process that attached the routes have a number, not those of another process
+  /// (`satchel send`, a `Writer` there) or of plain SQL. Set it where the receiver sees one route of several.
   bool sequence = false;
 
   /// Begins paused: the sink is not connected, and nothing is sent, before `Outbox::resume`. Set it where the

@@ -94,7 +94,8 @@ class Sink {
  public:
   virtual ~Sink() = default;
 
-  /// Called once, before anything else. `events` outlives the sink's `stop`.
+  /// Called once, before anything else. `events` outlives the sink's `stop`. What it throws counts as `down`:
+  /// the next probe calls it again, so it must then leave the sink as it was.
   virtual void start(SinkEvents& events) = 0;
 
   /// Asks the sink to become usable: to connect. It answers with `SinkEvents::up` or `down`, at once or
@@ -114,6 +115,10 @@ class Sink {
 
   /// Deliveries that it can have under way at once; may change with each `up`. At least 1.
   virtual std::size_t capacity() const noexcept = 0;
+
+  /// The longest time for which it keeps a delivery before it begins to send it. 0: it begins at once. At
+  /// most half of `Options::claim_timeout`, or `Outbox::attach` refuses the sink.
+  virtual std::chrono::milliseconds linger() const noexcept { return std::chrono::milliseconds{0}; }
 
   /// For people: what it is connected to, without secrets: `mqtt://broker.example:1883`.
   virtual std::string name() const = 0;

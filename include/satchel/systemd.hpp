@@ -15,7 +15,7 @@ namespace satchel {
 /// names; without one every call does nothing. Make it `Options::observer`: it then tells as the status of
 /// the service how the sinks are, and sends `WATCHDOG=1` four times in WATCHDOG_USEC, from the relay thread
 /// itself, so that a relay that hangs is restarted. Make `WatchdogSec` longer than the storage may take for a
-/// commit.
+/// commit. With `Outbox::run_once` no `WATCHDOG=1` is sent, unless you call `heartbeat` yourself.
 ///
 /// Thread-safe. Best effort: no call throws, blocks, or says more than that it could not send.
 class SystemdNotifier final : public PassingObserver {

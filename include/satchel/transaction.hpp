@@ -53,13 +53,17 @@ class Transaction {
   ~Transaction();
 
   /// The connection on which the transaction is open, for everything that `execute` is too small for. Do not
-  /// begin, commit or roll back on it, and leave its pragmas and hooks alone. Throws `UsageError` after the
-  /// end.
+  /// begin, commit or roll back on it, and leave its pragmas and hooks alone. As `trusted_schema` is off, a
+  /// function of the application's that its triggers, views, indexes, checks, defaults or generated columns
+  /// use has to be made with `SQLITE_INNOCUOUS`. Throws `UsageError` after the end.
   SQLite::Database& database();
 
   /// Runs one statement that returns no rows, its parameters bound in order: numbers, texts, `std::span<const
-  /// std::byte>`, nullptr, or a `std::optional` of these. Returns the number of rows changed.
-  /// Throws `StorageError` and its family; the transaction stays open.
+  /// std::byte>`, nullptr, or a `std::optional` of these; those that are left out are NULL. Returns the
+  /// number of rows changed. A text with more than one statement is refused.
+  /// Throws `StorageError` and its family. The transaction stays open, unless SQLite had to roll all of it
+  /// back, as it may when the file is full, on an I/O error or for want of memory: then `open` is false, and
+  /// others can write once `rollback` is called or this object ends.
   template <class... Values>
   int execute(std::string_view sql, const Values&... values) {
     const std::array<Parameter, sizeof...(Values)> parameters{parameter(values)...};
@@ -68,7 +72,7 @@ class Transaction {
 
   /// Adds a message. It is sent only after the commit, and only if there is one.
   /// Throws `InvalidMessage` for a message that could never be delivered, `FullError` and `StorageError`; the
-  /// transaction stays open and as it was.
+  /// transaction stays open and as it was, unless SQLite had to roll it back: see `execute`.
   MessageId enqueue(const Message& message);
 
   /// Publishes a typed event; include <satchel/event.hpp>. An integration event becomes a message: returns

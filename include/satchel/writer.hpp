@@ -64,7 +64,8 @@ struct WriterOptions {
 ///
 /// It keeps the connection as it was: no hook, no pragma, the same `last_insert_rowid()`. Only `changes()`
 /// and `total_changes()` count its statements. One thread at a time, as the connection; destroy it before the
-/// connection is closed. In a forked child every call throws `UsageError`.
+/// connection is closed. In a forked child every call throws `UsageError`, and so does a new writer on a file
+/// that was open before the fork.
 ///
 /// Relay and application have to use the same copy of SQLite; two copies in one process lose locks. A
 /// connection of another copy is refused where it can be told, see `sqlite_copies`.

@@ -212,4 +212,24 @@ void Committer::tell(const EnqueueCallback& done, const EnqueueResult& result) n
   }
 }
 
+std::vector<EnqueueResult> commit_together(store::Store& store, const std::vector<Message>& batch) {
+  std::vector<EnqueueResult> results;
+  results.reserve(batch.size());
+  const std::unique_ptr<store::Writing> writing = store.begin();
+  for (const Message& message : batch) {
+    try {
+      results.push_back({writing->enqueue(message), nullptr});
+    } catch (const QuotaExceeded&) {
+      results.push_back({{}, std::current_exception()});
+    } catch (const FullError&) {
+      throw;
+    } catch (const Error&) {
+      if (!writing->open()) throw;
+      results.push_back({{}, std::current_exception()});
+    }
+  }
+  writing->commit();
+  return results;
+}
+
 }  // namespace satchel::outbox

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/mutex.hpp"
+#include "store/store.hpp"
 
 #include <satchel/async.hpp>
 #include <satchel/message.hpp>
@@ -96,5 +97,8 @@ class Committer : public std::enable_shared_from_this<Committer> {
   bool closed_ SATCHEL_GUARDED_BY(mutex_) = false;
   bool ended_ SATCHEL_GUARDED_BY(mutex_) = true;  // no thread runs
 };
+
+/// Commits all in one transaction. A message whose statement fails alone takes nothing else with it.
+std::vector<EnqueueResult> commit_together(store::Store& store, const std::vector<Message>& batch);
 
 }  // namespace satchel::outbox

@@ -137,7 +137,7 @@ bool Engine::round() {
   wake_->clear();
   const bool worked = relay_.step();
   untold_ = true;
-  if (now >= next_tell_ || relay_.states() != told_states_) tell(false);
+  if (now >= next_tell_ || health_->wants(now) || relay_.states() != told_states_) tell(false);
   if (beat_every_ > milliseconds{0} && now >= next_beat_) {
     next_beat_ = now + beat_every_;
     observer_of(options_).heartbeat();
@@ -170,16 +170,19 @@ Engine::Pulse Engine::pulse() const noexcept {
 bool Engine::finish(milliseconds timeout) { return drive_to_end(options_.clock->now() + timeout); }
 
 bool Engine::drive_to_end(BootTime deadline) {
-  const auto left = [&] { return std::max(deadline - options_.clock->now(), BootTime::duration{0}); };
-  const BootTime farewell = deadline - left() / kFarewellShare;
+  const BootTime begun = options_.clock->now();
+  // Another stop may allow less meanwhile.
+  const auto end = [&] { return std::min(deadline, stop_deadline().value_or(deadline)); };
+  const auto left_since = [&](BootTime since) { return std::max(end() - since, BootTime::duration{0}); };
+  const auto farewell = [&] { return end() - left_since(begun) / kFarewellShare; };
   relay_.drain();
-  while (!relay_.drained() && options_.clock->now() < farewell) {
-    if (!round()) wait(farewell);
+  while (!relay_.drained() && options_.clock->now() < farewell()) {
+    if (!round()) wait(farewell());
   }
   const bool drained = relay_.drained();
   tell(true);
   health_->rests(options_.clock->now(), true);
-  relay_.finish(duration_cast<milliseconds>(left()));
+  relay_.finish(duration_cast<milliseconds>(left_since(options_.clock->now())));
   return drained;
 }
 
@@ -200,7 +203,8 @@ void Engine::wait(std::optional<BootTime> limit) {
   if (beat_every_ > milliseconds{0} && (!until || next_beat_ < *until)) until = next_beat_;
   due_.store(until ? until->time_since_epoch().count() : kNever);
   const std::array<int, 2> descriptors{wake_->descriptor(), store_->watch_descriptor()};
-  const std::size_t count = descriptors[1] == -1 ? 1 : 2;
+  // Otherwise what is not taken up yet would end every wait at once.
+  const std::size_t count = descriptors[1] == -1 || relay_.backs_off() ? 1 : 2;
   options_.clock->wait(std::span{descriptors}.first(count), until);
 }
 

@@ -163,6 +163,8 @@ std::optional<BootTime> Health::due() const noexcept {
   return due_ ? std::min(*due_, rest) : rest;
 }
 
+bool Health::wants(BootTime now) const noexcept { return due_ && now >= *due_; }
+
 void Health::tell(const Status& status, bool last) noexcept {
   due_.reset();
   try_to([&] {

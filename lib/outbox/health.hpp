@@ -42,6 +42,8 @@ class Health final : public PassingObserver {
 
   /// What the relay knows now. `last`: nothing comes after it, so that it is noted at once.
   void tell(const Status& status, bool last) noexcept;
+  /// The time of `due` has come for what is not noted yet.
+  bool wants(BootTime now) const noexcept;
   /// When to tell again at the latest, because something is not noted yet; nothing: all is.
   std::optional<BootTime> due() const noexcept;
 

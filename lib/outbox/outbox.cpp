@@ -8,6 +8,7 @@
 #include "outbox/engine.hpp"
 #include "outbox/look.hpp"
 #include "outbox/transaction_state.hpp"
+#include "outbox/turns.hpp"
 #include "store/store.hpp"
 
 #include <satchel/event.hpp>
@@ -18,6 +19,7 @@
 #include <mutex>
 #include <new>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace satchel {
@@ -38,25 +40,16 @@ Options completed(Options options) {
   return sized_by_budget(std::move(options));
 }
 
-// One transaction for all. A message whose statement fails alone takes nothing else with it.
-std::vector<EnqueueResult> commit_together(store::Store& store, const std::vector<Message>& batch) {
-  std::vector<EnqueueResult> results;
-  results.reserve(batch.size());
-  const std::unique_ptr<store::Writing> writing = store.begin();
-  for (const Message& message : batch) {
-    try {
-      results.push_back({writing->enqueue(message), nullptr});
-    } catch (const QuotaExceeded&) {
-      results.push_back({{}, std::current_exception()});
-    } catch (const FullError&) {
-      throw;
-    } catch (const Error&) {
-      if (!writing->open()) throw;
-      results.push_back({{}, std::current_exception()});
-    }
-  }
-  writing->commit();
-  return results;
+// The relay would take each message back before the sink sends it.
+void refuse_lingering(const Sink& sink, milliseconds claim_timeout) {
+  const milliseconds linger = sink.linger();
+  if (linger <= claim_timeout / 2) return;
+  throw InvalidOption{
+      "attach",
+      "the sink lingers for " + std::to_string(linger.count()) + " ms, more than half of claim_timeout, " +
+          std::to_string(claim_timeout.count()) + " ms",
+      "make HttpBatch::linger (batch_linger) or what the sink has for it shorter, or Options::claim_timeout "
+      "longer"};
 }
 
 }  // namespace
@@ -70,6 +63,14 @@ class Outbox::Core {
         hooks{std::make_shared<event::Hooks>(options.max_event_depth)} {}
 
   void check(const char* operation) const { refuse_in_child(born, operation); }
+
+  // The transaction that this thread has open. One of the outbox's own cannot be used: it is about to end.
+  Transaction& open_one(const char* operation) const {
+    Transaction* const open = hooks->current.load();
+    if (open == nullptr)
+      throw UsageError{operation, "called from within an enqueue", "let no function of SQL call the outbox"};
+    return *open;
+  }
 
   // The engine, made from the routes when there is none yet. Call with mutex held.
   outbox::Engine& engine_for(const char* operation);
@@ -108,7 +109,7 @@ class Outbox::Core {
   bool threaded = false;                         // the engine has its thread
   bool stopped = false;                          // the sinks are used up
 
-  std::mutex step_mutex;  // held by the one thread that is in `run_once`
+  outbox::Turns turns;  // of the threads that are in `run_once`
 };
 
 outbox::Engine& Outbox::Core::engine_for(const char* operation) {
@@ -180,7 +181,7 @@ void Outbox::Core::submit(Message message, EnqueueCallback done) {
     if (!committer) {
       auto fresh = std::make_shared<outbox::Committer>(
           options, outbox::Committer::Ports{[kept = store](const std::vector<Message>& batch) {
-                                              return commit_together(*kept, batch);
+                                              return outbox::commit_together(*kept, batch);
                                             },
                                             [observer = options.observer](const std::string& text) {
                                               if (observer) observer->notice(text);
@@ -235,15 +236,14 @@ Transaction Outbox::begin() {
 
 MessageId Outbox::enqueue(const Message& message) {
   core_->check("enqueue");
-  if (core_->store->current_on_this_thread() != nullptr)
-    return core_->hooks->current.load()->enqueue(message);
+  if (core_->store->current_on_this_thread() != nullptr) return core_->open_one("enqueue").enqueue(message);
   const std::optional<Message> complete = core_->hooks->propagated(message);
   return core_->store->save(complete ? *complete : message);
 }
 
 void Outbox::dispatch(const detail::AnyEvent& event) {
   core_->check("publish");
-  if (core_->store->current_on_this_thread() != nullptr) return core_->hooks->current.load()->dispatch(event);
+  if (core_->store->current_on_this_thread() != nullptr) return core_->open_one("publish").dispatch(event);
   Transaction transaction = begin();
   transaction.dispatch(event);
   transaction.commit();
@@ -273,6 +273,7 @@ void Outbox::attach(std::unique_ptr<Sink> sink, RouteOptions route) {
   core_->check("attach");
   if (!sink) throw UsageError{"attach", "no sink", "pass one"};
   validate(route);
+  refuse_lingering(*sink, core_->options.claim_timeout);
   core_->add({std::move(sink), std::move(route)});
 }
 
@@ -290,7 +291,7 @@ void Outbox::resume(const std::string& route) {
 
 void Outbox::start() {
   core_->check("start");
-  const std::lock_guard step_lock{core_->step_mutex};
+  const outbox::Turns::Turn turn{core_->turns, "start"};
   const std::lock_guard lock{core_->mutex};
   if (core_->threaded && !core_->stopped) return;
   core_->engine_for("start").start();
@@ -299,7 +300,8 @@ void Outbox::start() {
 
 bool Outbox::stop(milliseconds timeout) {
   core_->check("stop");
-  timeout = std::max(timeout, milliseconds{0});
+  // A day is for ever here, and can be added to any clock.
+  timeout = std::clamp<milliseconds>(timeout, milliseconds{0}, std::chrono::hours{24});
   std::shared_ptr<outbox::Engine> engine;
   bool threaded = false;
   {
@@ -310,13 +312,12 @@ bool Outbox::stop(milliseconds timeout) {
   }
   if (!engine) return true;
   if (threaded) return engine->stop(timeout, timeout);
-  const std::lock_guard step_lock{core_->step_mutex};
-  return engine->finish(timeout);
+  return core_->turns.stop(*engine, timeout);
 }
 
 bool Outbox::run_once() {
   core_->check("run_once");
-  const std::lock_guard step_lock{core_->step_mutex};
+  outbox::Turns::Turn turn{core_->turns, "run_once"};
   outbox::Engine* engine = nullptr;
   {
     const std::lock_guard lock{core_->mutex};
@@ -324,7 +325,7 @@ bool Outbox::run_once() {
       throw UsageError{"run_once", "the relay thread runs", "use either start or run_once"};
     engine = &core_->engine_for("run_once");
   }
-  return engine->step();
+  return turn.step(*engine);
 }
 
 std::optional<SalvageReport> Outbox::salvaged() const { return core_->store->salvaged(); }

@@ -96,19 +96,23 @@ void Transaction::dispatch(const detail::AnyEvent& event) {
 void Transaction::collect(Aggregate& aggregate) {
   auto& collected = state("collect").collected;
   aggregate.queue();
-  if (std::find(collected.begin(), collected.end(), aggregate.recorded_) == collected.end()) {
-    collected.push_back(aggregate.recorded_);
-  }
+  const bool known = std::any_of(collected.begin(), collected.end(), [&aggregate](const auto& one) {
+    return one.recorded == aggregate.recorded_;
+  });
+  if (!known) collected.push_back({aggregate.recorded_, 0});
 }
 
-// Handlers may record more, and collect more aggregates, while this goes round.
+// Handlers may record more, and collect more aggregates, while this goes round, and move the transaction
+// away.
 void Transaction::publish_collected() {
-  for (std::size_t round = 0; round <= state_->hooks->max_depth(); ++round) {
+  const std::size_t rounds = state("commit").hooks->max_depth();
+  for (std::size_t round = 0; round <= rounds; ++round) {
     bool published = false;
-    for (std::size_t index = 0; index < state_->collected.size(); ++index) {
-      const std::shared_ptr<detail::RecordedEvents> recorded = state_->collected[index];
-      for (const auto& publish_one : std::exchange(recorded->events, {})) {
-        publish_one(*this);
+    for (std::size_t index = 0; index < state("commit").collected.size(); ++index) {
+      const std::shared_ptr<detail::RecordedEvents> recorded = state_->collected[index].recorded;
+      const std::size_t until = recorded->events.size();
+      while (state("commit").collected[index].published < std::min(until, recorded->events.size())) {
+        recorded->events[state_->collected[index].published++](*this);
         published = true;
       }
     }
@@ -130,10 +134,13 @@ void Transaction::commit() {
     throw;
   }
   state("commit").writing->commit();
+  // Not before: what a failed commit has published is published again by the next one.
+  for (const State::Collected& one : std::exchange(state_->collected, {})) one.forget_published();
 }
 
 void Transaction::rollback() noexcept {
-  if (open()) state_->writing->rollback();
+  // Also what SQLite has rolled back after an error: others wait for its end.
+  if (state_) state_->writing->rollback();
 }
 
 }  // namespace satchel

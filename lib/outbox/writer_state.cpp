@@ -232,7 +232,7 @@ MessageId Writer::State::insert(const Message& message) {
   const KeepRowid keep{database};
   note_durability();
   const std::int64_t boot_of_message = boot_number();
-  const store::EnqueueTime at{boot_of_message, store::to_ms(clock->now())};
+  const store::EnqueueTime at{boot_of_message, store::to_ms(clock->now()), opened};
   MessageId id;
   enqueuer_->begin();
   id.row = enqueuer_->add(message, at);

@@ -3,6 +3,7 @@
 
 #include "base/fork.hpp"
 #include "event/hooks.hpp"
+#include "store/ages.hpp"
 #include "store/enqueue.hpp"
 #include "store/relay_file.hpp"
 #include "store/shared_file.hpp"
@@ -49,6 +50,7 @@ struct Writer::State {
   const WriterOptions limits;
   const Options options;  // what the checks of messages need
   const std::shared_ptr<Clock> clock;
+  const std::int64_t opened = store::to_ms(clock->now());
   std::string relay_path;
   std::shared_ptr<store::SharedFile> file;
   std::optional<store::RelayFile> in_use;  // keeps a salvage from moving the file away

@@ -33,7 +33,8 @@ enum class StorageCall : std::uint8_t {
   before_send,
   settle,
   maintain,
-  look
+  look,
+  dead_keys
 };
 
 /// A storage in memory: what a backend of one's own has to do, in its shortest form, and the storage of tests
@@ -234,6 +235,7 @@ class MemoryStorage final : public Storage {
   }
 
   std::vector<std::string> dead_keys(std::size_t limit) override {
+    before(StorageCall::dead_keys);
     const std::lock_guard lock{medium_->mutex};
     std::set<std::string> keys;
     for (const auto& [row, dead] : medium_->dead) {

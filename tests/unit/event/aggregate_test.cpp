@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "support/fault_vfs.hpp"
 #include "unit/event/events.hpp"
 
 #include <satchel/aggregate.hpp>
@@ -76,6 +77,74 @@ TEST_CASE("aggregate: a handler that throws at commit undoes everything") {
   CHECK_FALSE(tx.open());
   CHECK(bench.logged().empty());
   CHECK(bench.deliveries().empty());
+  CHECK(line.recorded() == 2);
+}
+
+TEST_CASE("aggregate: what a failed commit has published is published again by the next one") {
+  EventBench bench;
+  bool coolant = false;
+  bench.outbox.subscribe<Cooled>([&](const Cooled&) {
+    if (!coolant) throw std::runtime_error{"no coolant"};
+  });
+  Line line{"a"};
+  line.overheat(120);
+  line.cool();
+  const auto commit = [&] {
+    Transaction tx = bench.outbox.begin();
+    EventBench::log(tx, "work");
+    tx.collect(line);
+    tx.commit();
+  };
+  SUBCASE("a handler threw") {
+    CHECK_THROWS_AS(commit(), std::runtime_error);
+    CHECK(line.recorded() == 3);
+    coolant = true;
+    commit();
+    CHECK(line.recorded() == 0);
+    CHECK(bench.logged() == Lines{"work"});
+    CHECK(bench.deliveries().size() == 1);
+  }
+  SUBCASE("the change is given up") {
+    CHECK_THROWS_AS(commit(), std::runtime_error);
+    line.forget_recorded();
+    commit();
+    CHECK(bench.logged() == Lines{"work"});
+    CHECK(bench.deliveries().empty());
+  }
+}
+
+TEST_CASE("aggregate: a commit that the disk refuses takes nothing from it") {
+  support::FaultVfs faults;
+  Options options;
+  options.vfs = faults.name();
+  EventBench bench{options};
+  Line line{"a"};
+  line.overheat(120);
+  const auto commit = [&] {
+    Transaction tx = bench.outbox.begin();
+    tx.collect(line);
+    tx.commit();
+  };
+  faults.fail(support::FileOp::write, support::FileKind::log, SQLITE_FULL);
+  CHECK_THROWS_AS(commit(), FullError);
+  CHECK(line.recorded() == 2);
+  commit();
+  CHECK(line.recorded() == 0);
+  CHECK(bench.deliveries().size() == 1);
+}
+
+TEST_CASE("aggregate: a handler that moves the transaction away ends its commit") {
+  EventBench bench;
+  Transaction tx = bench.outbox.begin();
+  std::optional<Transaction> thief;
+  bench.outbox.subscribe<Overheated>([&](const Overheated&) { thief.emplace(std::move(tx)); });
+  Line line{"a"};
+  line.overheat(120);
+  tx.collect(line);
+  CHECK_THROWS_AS(tx.commit(), UsageError);
+  thief.reset();
+  CHECK(line.recorded() == 2);
+  CHECK(bench.deliveries().empty());
 }
 
 TEST_CASE("aggregate: handlers may make it record more, but not without end") {
@@ -92,13 +161,16 @@ TEST_CASE("aggregate: handlers may make it record more, but not without end") {
   tx.collect(line);
   CHECK_THROWS_AS(tx.commit(), UsageError);
   CHECK_FALSE(tx.open());
+  CHECK(line.recorded() == 5);
 
+  line.forget_recorded();
   left = 3;
   Transaction again = bench.outbox.begin();
   again.collect(line);
   line.cool();
   again.commit();
   CHECK(left == -1);
+  CHECK(line.recorded() == 0);
 }
 
 TEST_CASE("aggregate: it may end, move and be copied before its transaction commits") {

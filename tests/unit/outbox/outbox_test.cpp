@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "unit/outbox/fixture.hpp"
+
 #include "support/echo_sink.hpp"
 #include "support/temp_dir.hpp"
 
@@ -25,6 +27,7 @@
 
 namespace {
 
+using outbox_test::Fixture;
 using satchel::Outbox;
 using satchel::Transaction;
 using satchel::UsageError;
@@ -33,26 +36,6 @@ using std::chrono::seconds;
 using support::Echo;
 using support::EchoSink;
 using support::TempDir;
-
-/// An outbox with a business table in a directory of its own.
-struct Fixture {
-  explicit Fixture(satchel::Options options = {})
-      : outbox{directory.path() + "/device.db", std::move(options)} {
-    Transaction tx = outbox.begin();
-    tx.execute("CREATE TABLE reading(number INTEGER, text TEXT, bytes BLOB)");
-    tx.commit();
-  }
-
-  std::int64_t readings() {
-    Transaction tx = outbox.begin();
-    SQLite::Statement query{tx.database(), "SELECT count(*) FROM reading"};
-    query.executeStep();
-    return query.getColumn(0).getInt64();
-  }
-
-  TempDir directory;
-  Outbox outbox;
-};
 
 void run_to_the_end(Outbox& outbox) {
   while (outbox.run_once()) {
@@ -379,6 +362,36 @@ TEST_CASE("outbox: misuse of attach and start is refused") {
   CHECK_THROWS_AS(fixture.outbox.start(), UsageError);
 }
 
+TEST_CASE("outbox: a sink that lingers for more than half of claim_timeout is refused") {
+  class LingeringSink final : public satchel::Sink {
+   public:
+    explicit LingeringSink(milliseconds linger) : linger_{linger} {}
+    void start(satchel::SinkEvents&) override {}
+    void resume() override {}
+    void send(std::vector<satchel::Delivery>) override {}
+    void reset() override {}
+    void stop(milliseconds) noexcept override {}
+    std::size_t capacity() const noexcept override { return 1; }
+    milliseconds linger() const noexcept override { return linger_; }
+    std::string name() const override { return "lingering"; }
+
+   private:
+    milliseconds linger_;
+  };
+  satchel::Options options;
+  options.claim_timeout = seconds{10};
+  Fixture fixture{options};
+  fixture.outbox.attach(LingeringSink{milliseconds{5000}});
+  try {
+    fixture.outbox.attach(LingeringSink{milliseconds{5001}});
+    FAIL_CHECK("taken");
+  } catch (const satchel::InvalidOption& error) {
+    CHECK(error.operation() == "attach");
+    CHECK(error.problem() == "the sink lingers for 5001 ms, more than half of claim_timeout, 10000 ms");
+    CHECK(error.hint().find("HttpBatch::linger") != std::string::npos);
+  }
+}
+
 TEST_CASE("outbox: dead letters are listed, replayed and discarded") {
   Fixture fixture;
   auto echo = std::make_shared<Echo>();
@@ -438,11 +451,13 @@ TEST_CASE("outbox: a statement that is run again does what it did the first time
   for (int i = 0; i < 2; ++i)
     CHECK_THROWS_AS(tx.execute("INSERT INTO reading(number) VALUES (9) RETURNING number"),
                     satchel::StorageError);
-  // More texts than are kept, and one with a second statement, which is not run.
+  // More texts than are kept, and one with a second statement, of which neither is run.
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 20; ++i)
       CHECK(tx.execute("INSERT INTO reading(number) VALUES (100 + " + std::to_string(i) + ")") == 1);
-    CHECK(tx.execute("INSERT INTO reading(number) VALUES (5); DELETE FROM reading") == 1);
+    CHECK_THROWS_AS(tx.execute("INSERT INTO reading(number) VALUES (5); DELETE FROM reading"),
+                    satchel::StorageError);
+    CHECK(tx.execute("INSERT INTO reading(number) VALUES (5);  -- and no more") == 1);
   }
   tx.commit();
   tx = fixture.outbox.begin();

@@ -10,12 +10,20 @@
 #include <satchel/systemd.hpp>
 
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <future>
 #include <memory>
+#include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using satchel::LogLevel;
@@ -101,4 +109,50 @@ TEST_CASE(
   both->delivered({}, 2);
   REQUIRE(lines.size() == 1);
   CHECK(lines[0].find("debug delivered ") == 0);
+}
+
+TEST_CASE("outbox: a relay with nothing to do rests, whenever it began") {
+  // Virtual time that jumps to what is waited for.
+  constexpr std::int64_t kStart = 100'000'000;
+  constexpr std::int64_t kEnd = kStart + 20'000'000;
+  class Jumping final : public satchel::Clock {
+    using microseconds = std::chrono::microseconds;
+
+   public:
+    satchel::BootTime now() const noexcept override { return satchel::BootTime{microseconds{now_.load()}}; }
+    satchel::WallReading wall() const noexcept override { return real_->wall(); }
+    std::string boot_id() const override { return real_->boot_id(); }
+    void wait(std::span<const int> descriptors, std::optional<satchel::BootTime> until) const override {
+      const bool over = ++waits_ > 1000 || now_ > kEnd;
+      if (over && !std::exchange(ended_, true)) end.set_value();
+      if (over || !until) return real_->wait(descriptors, std::nullopt);
+      pollfd wake{descriptors[0], POLLIN, 0};
+      if (poll(&wake, 1, 0) == 0) now_ = std::max(now_.load(), until->time_since_epoch().count());
+    }
+    void advance(microseconds time) { now_ += time.count(); }
+    int waits() const { return waits_; }
+    mutable std::promise<void> end;
+
+   private:
+    const std::shared_ptr<Clock> real_ = satchel::system_clock();
+    mutable std::atomic<std::int64_t> now_ = kStart;
+    mutable std::atomic<int> waits_ = 0;
+    mutable bool ended_ = false;  // relay thread only
+  };
+  // So that time goes on.
+  struct Ticking final : satchel::Observer {
+    milliseconds heartbeat_interval() const noexcept override { return std::chrono::seconds{1}; }
+  };
+  const auto clock = std::make_shared<Jumping>();
+  satchel::Options options;
+  options.clock = clock;
+  options.observer = std::make_shared<Ticking>();
+  const TempDir directory;
+  satchel::Outbox outbox{directory.path() + "/device.db", options};
+  outbox.attach(EchoSink{std::make_shared<Echo>()});
+  clock->advance(std::chrono::milliseconds{900});
+  outbox.start();
+  REQUIRE(clock->end.get_future().wait_for(std::chrono::minutes{1}) == std::future_status::ready);
+  CHECK(clock->waits() < 100);
+  outbox.stop(std::chrono::seconds{5});
 }
