@@ -77,6 +77,7 @@ class StopwatchSink final : public satchel::Sink, private satchel::SinkEvents {
   void reset() override { sink_->reset(); }
   void stop(std::chrono::milliseconds timeout) noexcept override { sink_->stop(timeout); }
   std::size_t capacity() const noexcept override { return sink_->capacity(); }
+  std::chrono::milliseconds linger() const noexcept override { return sink_->linger(); }
   std::string name() const override { return sink_->name(); }
 
  private:

@@ -10,6 +10,7 @@ condition. Ends with an error for a place that is not in the list; prints what i
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -40,7 +41,8 @@ def pattern(place):
 def measure(directory):
     with tempfile.TemporaryDirectory() as scratch:
         answer = Path(scratch) / "coverage.json"
-        subprocess.run(["gcovr", "--root", ROOT, *(word for room in ROOMS for word in ("--filter", f"{room}/")),
+        subprocess.run(["gcovr", "-j", str(os.cpu_count()), "--root", ROOT,
+                        *(word for room in ROOMS for word in ("--filter", f"{room}/")),
                         "--exclude-unreachable-branches", "--json", answer, directory],
                        check=True, stdout=subprocess.DEVNULL)
         return json.loads(answer.read_text())["files"]

