@@ -21,10 +21,10 @@ int main(int argc, char** argv) try {
   outbox.attach(argv[2]);
 
   // Nobody listens yet. Each state takes the place of the one before, in the same transaction.
-  outbox.enqueue({.topic = "plant/boiler/reminder", .payload = "look-again"});
   outbox.enqueue({.topic = "plant/boiler/horn", .payload = "beep"});
   for (int celsius = 21; celsius <= 90; ++celsius)
     outbox.enqueue({.topic = "plant/boiler/state", .payload = std::to_string(celsius), .key = "boiler"});
+  outbox.enqueue({.topic = "plant/boiler/reminder", .payload = "look-again"});
   std::cout << outbox.status().pending << " wait\n";
 
   std::this_thread::sleep_for(200ms);

@@ -4,7 +4,7 @@
 --     sqlite3 device.db < sql_trigger.sql
 --
 -- Never give an id. A payload is text or a blob, not a number. What an insert leaves out is: key, content_type, headers (a JSON object of
--- names and texts), ttl (milliseconds).
+-- names and texts), ttl (milliseconds from when the relay first reads the message, and anew after each start of the relay's process).
 
 -- On every connection that is not satchel's: the relay checkpoints, and before SQLite 3.51.3 two checkpoints at once can
 -- lose committed pages. And wait for the relay's short transactions instead of failing.
