@@ -147,6 +147,8 @@ void Engine::loop() {
 }
 
 bool Engine::may_sleep() {
+  // The last one has come to its end: there is nothing to wait for.
+  if (finishing_ && busy_.empty()) return false;
   const Lock lock{mutex_};
   wants_work_ = !idle_.empty();
   // With room and something to fill it there is no time to sleep.

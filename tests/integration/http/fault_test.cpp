@@ -270,13 +270,15 @@ TEST_CASE("http: stop lets a request that is under way come to its end") {
   Harness harness{options};
   harness.send(deliveries(1, 2));
   server.wait_connections(1);
-  std::thread stopper{[&] { harness.stop(seconds{20}); }};
+  milliseconds waited{0};
+  std::thread stopper{[&] { waited = harness.stop(seconds{20}); }};
   // The one that has not begun is given back at once.
   CHECK(harness.receipt_of(2).verdict == Verdict::down);
   CHECK_FALSE(harness.receipt_of(2).exposed);
   go.set_value();
   stopper.join();
   CHECK(harness.receipt_of(1).verdict == Verdict::delivered);
+  CHECK(waited < seconds{10});
 }
 
 TEST_CASE("http: stop without start, stop twice, and destruction without stop are fine") {
