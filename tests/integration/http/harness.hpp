@@ -32,7 +32,9 @@ class Harness {
     sink_.resume();
     if (!recorder.wait_up()) throw std::runtime_error{"the sink did not come up"};
   }
-  ~Harness() { sink_.stop(std::chrono::milliseconds{0}); }
+  /// Waits for the network thread: one that is left behind would free what is OpenSSL's beside the end of the
+  /// process, which does so as well.
+  ~Harness() { sink_.stop(std::chrono::seconds{2}); }
   Harness(const Harness&) = delete;
   Harness& operator=(const Harness&) = delete;
 
