@@ -70,6 +70,7 @@ Released RelaySide::release_due(std::size_t max_count) {
     return released;
   }
   const Turn turn{site_.file->gate};
+  if (gives_way()) return Released{{}, true};
   try {
     Immediate transaction{connection_};
     if (settler_.epoch() != epoch_) lose("release messages that are due");

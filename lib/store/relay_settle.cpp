@@ -36,12 +36,14 @@ bool RelaySide::settle(const Settlement& settlement) {
   if (settlement.size() == 0 && settlement.notes.empty()) return true;
   if (!enter_gate()) return false;
   Turn turn{site_.file->gate};
+  if (gives_way()) return false;
   // Behind the gate nothing is on its way.
   site_.file->riders.withdraw();
   take_up_rides();
   // Taken before the commit: the frames of this commit are what protects the checkpoint.
   std::optional<CheckpointRight> right;
-  if (checkpoint_due(*site_.file, site_.checkpoint_frames)) right.emplace(site_.file, site_.relay_path);
+  if (!checkpoint_at_ && checkpoint_due(*site_.file, site_.checkpoint_frames))
+    right.emplace(site_.file, site_.relay_path);
   bool committing = false;
   std::int64_t announced = 0;
   enqueuer_.begin();
@@ -194,6 +196,10 @@ bool RelaySide::give_way() {
   busy_retry_ = now + kBusyPause;
   return true;
 }
+
+/// A try waits for the lock for longer than the pause, with the gate in hand: without this the tries would
+/// follow each other.
+bool RelaySide::gives_way() const { return busy_retry_ && site_.clock->now() < *busy_retry_; }
 
 void RelaySide::checkpoint_after_commit(CheckpointRight& right, Turn& turn, bool report) {
   // Writers go on beside the checkpoint. When they keep it from reaching the end of the log for too long, it

@@ -92,6 +92,7 @@ class RelaySide {
   std::vector<std::int64_t> take_out_dropped(std::vector<std::int64_t>& rows,
                                              const std::vector<std::int64_t>& delivered);
   bool give_way();
+  bool gives_way() const;
   void checkpoint_when_due();
   void put_checkpoint_off();
   void give_back();

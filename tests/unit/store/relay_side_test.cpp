@@ -370,3 +370,24 @@ TEST_CASE("relay side: who was sent alone is noted anew, and a suspect that is g
   CHECK(recovery->suspects == std::vector<std::int64_t>{2});
   CHECK(recovery->alone == 2);
 }
+
+TEST_CASE("relay side: while another process writes, the gate is left to others between two tries") {
+  const File file;
+  const auto store = file.open();
+  store->save(message());
+  REQUIRE(store->acquire());
+  Foreign foreign{file.path};
+  foreign.exec("BEGIN IMMEDIATE");
+  CHECK_FALSE(store->settle(delivered({1})));
+  foreign.exec("COMMIT");
+  const auto again = store->look().next;
+  REQUIRE(again);
+  // Nothing is tried before that.
+  CHECK_FALSE(store->settle(delivered({1})));
+  CHECK(store->release_due(10).occupied);
+  CHECK(store->save(message()).row == 2);
+  file.clock->set_now(*again);
+  CHECK(store->look().changed);
+  CHECK_FALSE(store->release_due(10).occupied);
+  CHECK(store->settle(delivered({1})));
+}

@@ -165,6 +165,7 @@ TEST_CASE(
   REQUIRE(other.try_lock(satchel::store::RelayByte::checkpoint));
   for (int i = 0; i < 40; ++i) store->save(message(std::string(4000, 'x')));
   check_one_try(*store, *file.clock);
+  CHECK(store->settle(delivered({1})));
   CHECK_FALSE(readable(store->watch_descriptor(), 0));
   other.unlock(satchel::store::RelayByte::checkpoint);
   file.clock->advance(milliseconds{100});
