@@ -95,7 +95,8 @@ void RouteRelay::on_blocked(const Receipt& receipt, const Flight& flight, Entry&
       send_again(entry);
     }
   };
-  const bool trial = std::exchange(entry.trial, false);
+  // Of a topic that was let go of with the whole route it is a message like others.
+  const bool trial = std::exchange(entry.trial, false) && lead.topics.holds(topic);
   if (!here && !trial) {
     keep();
     return;

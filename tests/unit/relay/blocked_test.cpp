@@ -252,6 +252,26 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("blocked: a try that is refused after all of the route was does not hold its topic again") {
+  Bench bench{probing_each_minute()};
+  bench.sink->answer(always(blocked("not authorised")));
+  bench.put({}, "first");
+  bench.run();
+  bench.sink->answer([](const Delivery& d) -> std::optional<Receipt> {
+    if (d.topic == "first") return std::nullopt;
+    return blocked("no rights at all");
+  });
+  bench.run_for(60s);
+  REQUIRE(bench.under_way() == Rows{1});
+  bench.put({}, "second");
+  bench.run();
+  REQUIRE(bench.relay->snapshot().sink == SinkState::blocked);
+  REQUIRE(bench.reply(1, blocked("not authorised")));
+  bench.run();
+  CHECK(bench.relay->snapshot().held_topics == 0);
+  CHECK(bench.relay->snapshot().sink_problem == "no rights at all");
+}
+
 TEST_CASE(
     "blocked: a topic is tried with the next message when the one to try with goes at the wrong moment") {
   Bench bench{probing_each_minute()};
