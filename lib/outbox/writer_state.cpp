@@ -230,6 +230,7 @@ void Writer::State::note_durability() {
 
 MessageId Writer::State::insert(const Message& message) {
   const KeepRowid keep{database};
+  store::refuse_moved(*file, sqlite3_db_filename(database, "main"), "enqueue");
   note_durability();
   const std::int64_t boot_of_message = boot_number();
   const store::EnqueueTime at{boot_of_message, store::to_ms(clock->now()), opened};

@@ -72,6 +72,7 @@ bool RelaySide::lock_leader() {
 
 std::optional<Recovery> RelaySide::acquire() {
   if (leading()) return Recovery{};
+  refuse_moved(*site_.file, site_.path, "take over the relay");
   if (!lock_leader()) return std::nullopt;
   // The lock is kept while the gate is waited for: nobody else can become the relay in between.
   if (!enter_gate()) return std::nullopt;

@@ -5,6 +5,7 @@
 
 #include <satchel/error.hpp>
 
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -51,7 +52,7 @@ std::shared_ptr<SharedFile> shared_file(const std::string& path) {
   if (file) {
     refuse_inherited(*file, path);
   } else {
-    file = std::make_shared<SharedFile>();
+    file = std::make_shared<SharedFile>(status.st_dev, status.st_ino);
     files().known[{status.st_dev, status.st_ino}] = file;
   }
   return file;
@@ -62,6 +63,20 @@ void refuse_inherited(const std::string& path) {
   if (::stat(path.c_str(), &status) != 0) return;
   const std::lock_guard lock{files().mutex};
   if (const std::shared_ptr<SharedFile> file = files().find(status)) refuse_inherited(*file, path);
+}
+
+void refuse_moved(const SharedFile& file, const std::string& path, const char* operation) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) {
+    if (status.st_dev == file.device && status.st_ino == file.inode) return;
+  } else if (errno != ENOENT && errno != ENOTDIR) {
+    return;  // nobody knows
+  }
+  throw StorageError{
+      operation, "the database file " + path + " was deleted, moved or replaced while it was open",
+      "put it back, or close the outbox and open it again; replace a file only while nobody has "
+      "it open",
+      SQLITE_READONLY_DBMOVED};
 }
 
 }  // namespace satchel::store

@@ -8,6 +8,8 @@
 
 #include <satchel/route.hpp>
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -39,6 +41,10 @@ struct Written {
 
 /// What all stores of this process on one database file share. Thread-safe.
 struct SharedFile {
+  SharedFile(dev_t on, ino_t node) noexcept : device{on}, inode{node} {}
+
+  const dev_t device;
+  const ino_t inode;
   const unsigned born = fork_generation();
   Gate gate;
   /// Set while a thread of this process checkpoints.
@@ -96,5 +102,9 @@ std::shared_ptr<SharedFile> shared_file(const std::string& path);
 /// Throws `UsageError` when the file was open in the process that this one was forked from. SQLite still
 /// counts the locks there as its own, which no child inherits: it would read and write without any.
 void refuse_inherited(const std::string& path);
+
+/// Throws `StorageError` when `file` is not at `path` any more: deleted, moved, or replaced by another. What
+/// is written into it would be gone when it is closed, without a word.
+void refuse_moved(const SharedFile& file, const std::string& path, const char* operation);
 
 }  // namespace satchel::store

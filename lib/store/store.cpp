@@ -160,6 +160,7 @@ std::unique_ptr<Writing> Store::begin() {
   }
   site_.file->gate.enter();
   try {
+    refuse_moved(*site_.file, site_.path, "begin");
     minding_damage([&] { in_our_terms("begin", [&] { writer_->connection->begin(); }); });
     std::unique_ptr<Writing> writing{new Writing{shared_from_this()}};
     current_.store(writing.get());

@@ -5,8 +5,11 @@
 #include <satchel/error.hpp>
 
 #include <doctest/doctest.h>
+#include <sqlite3.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 using namespace store_test;
@@ -340,4 +343,25 @@ TEST_CASE("writing: a row that a savepoint took back is not missed at the next o
     CHECK_FALSE(file.notes->any_with("not in the file any more"));
     CHECK(store->save(message()).row == 2);
   }
+}
+
+TEST_CASE("writing: a file that was deleted, moved or replaced while it was open takes no more messages") {
+  const File file;
+  const auto store = file.open();
+  store->save(message());
+  const std::string aside = file.path + ".aside";
+  SUBCASE("deleted") { std::filesystem::remove(file.path); }
+  SUBCASE("moved") { std::filesystem::rename(file.path, aside); }
+  SUBCASE("replaced") {
+    std::filesystem::rename(file.path, aside);
+    std::ofstream{file.path} << "another one";
+  }
+  const auto refused = error_of<satchel::StorageError>([&] { store->save(message()); });
+  CHECK(std::string{refused.what()}.find(file.path) != std::string::npos);
+  CHECK(refused.code() == SQLITE_READONLY_DBMOVED);
+  CHECK_THROWS_AS(store->acquire(), satchel::StorageError);
+  if (!std::filesystem::exists(aside)) return;
+  std::filesystem::rename(aside, file.path);
+  CHECK(store->save(message()).row == 2);
+  CHECK(store->acquire());
 }

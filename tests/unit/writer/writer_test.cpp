@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <future>
 #include <memory>
 #include <optional>
@@ -107,6 +108,16 @@ TEST_CASE("writer: a rollback takes the messages back") {
   }
   CHECK(fixture.application.messages() == 0);
   CHECK(fixture.application.count("reading") == 0);
+  CHECK(writer.enqueue({.topic = "t"}).row == 1);
+}
+
+TEST_CASE("writer: a file that was moved while it was open takes no more messages") {
+  Fixture fixture;
+  Writer writer{fixture.database};
+  const std::string aside = fixture.path + ".aside";
+  REQUIRE(std::rename(fixture.path.c_str(), aside.c_str()) == 0);
+  CHECK_THROWS_AS(writer.enqueue({.topic = "t"}), satchel::StorageError);
+  REQUIRE(std::rename(aside.c_str(), fixture.path.c_str()) == 0);
   CHECK(writer.enqueue({.topic = "t"}).row == 1);
 }
 
