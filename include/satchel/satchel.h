@@ -390,7 +390,7 @@ typedef enum satchel_sink_state {
   SATCHEL_SINK_NONE = 0,
   SATCHEL_SINK_CONNECTING = 1,
   SATCHEL_SINK_UP = 2,
-  SATCHEL_SINK_PAUSED = 3,
+  SATCHEL_SINK_DOWN = 3,
   SATCHEL_SINK_BLOCKED = 4
 } satchel_sink_state;
 

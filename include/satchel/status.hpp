@@ -22,7 +22,7 @@ enum class SinkState : std::uint8_t {
   none,        ///< no sink attached, or the relay is not running
   connecting,  ///< asked to become usable, no answer yet
   up,          ///< takes messages
-  paused,      ///< down; a probe follows by itself
+  down,        ///< takes nothing; a probe follows by itself
   blocked,     ///< needs somebody: credentials, rights, configuration; a slow probe follows by itself
 };
 

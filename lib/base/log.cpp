@@ -60,7 +60,7 @@ class LogObserver final : public PassingObserver {
                  std::chrono::milliseconds pause) noexcept override {
     say(alarm ? LogLevel::error : LogLevel::warning, [&] {
       return fmt::format("sink {} is {}: {}; {}; next probe in {} ms", sink, alarm ? "blocked" : "down",
-                         reason, remedy_of(alarm ? SinkState::blocked : SinkState::paused), pause.count());
+                         reason, remedy_of(alarm ? SinkState::blocked : SinkState::down), pause.count());
     });
     PassingObserver::sink_down(sink, reason, alarm, pause);
   }

@@ -94,7 +94,7 @@ void add_routes(Page& page, const std::vector<RouteStatus>& routes) {
   };
   page.gauge("route_state", "1 for the state that the route's sink has");
   constexpr std::array<SinkState, 5> kStates{SinkState::none, SinkState::connecting, SinkState::up,
-                                             SinkState::paused, SinkState::blocked};
+                                             SinkState::down, SinkState::blocked};
   for (const RouteStatus& route : routes) {
     for (const SinkState state : kStates) {
       page.sample(route.sink == state ? 1 : 0,

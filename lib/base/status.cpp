@@ -5,7 +5,7 @@ namespace satchel {
 
 std::string_view remedy_of(SinkState state) noexcept {
   switch (state) {
-    case SinkState::paused:
+    case SinkState::down:
       return "check the network and the address; it is tried again by itself, and at once after pause and "
              "resume";
     case SinkState::blocked:
@@ -27,8 +27,8 @@ std::string_view to_string(SinkState state) noexcept {
       return "connecting";
     case SinkState::up:
       return "up";
-    case SinkState::paused:
-      return "paused";
+    case SinkState::down:
+      return "down";
     case SinkState::blocked:
       return "blocked";
   }

@@ -31,7 +31,7 @@ std::int64_t left_of(const std::optional<std::uint64_t>& left) noexcept {
 static_assert(static_cast<int>(SinkState::none) == SATCHEL_SINK_NONE);
 static_assert(static_cast<int>(SinkState::connecting) == SATCHEL_SINK_CONNECTING);
 static_assert(static_cast<int>(SinkState::up) == SATCHEL_SINK_UP);
-static_assert(static_cast<int>(SinkState::paused) == SATCHEL_SINK_PAUSED);
+static_assert(static_cast<int>(SinkState::down) == SATCHEL_SINK_DOWN);
 static_assert(static_cast<int>(SinkState::blocked) == SATCHEL_SINK_BLOCKED);
 static_assert(static_cast<int>(DeadReason::rejected) == SATCHEL_DEAD_REJECTED);
 static_assert(static_cast<int>(DeadReason::attempts) == SATCHEL_DEAD_ATTEMPTS);

@@ -87,7 +87,7 @@ class Progress {
     if (!status.leading) return "  another process is the relay; standing by";
     if (status.sink == SinkState::up) return {};
     std::string text = "  sink ";
-    text += status.sink == SinkState::paused ? "down" : to_string(status.sink);
+    text += to_string(status.sink);
     if (!status.sink_problem.empty()) text += ": " + visible(status.sink_problem);
     return text;
   }

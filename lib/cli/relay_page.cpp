@@ -25,13 +25,13 @@ constexpr std::uint64_t kMatched = 10'000;
 
 Look look_of(SinkState state) {
   static const std::map<SinkState, Look> kLooks{
-      {SinkState::up, Look::good}, {SinkState::paused, Look::warn}, {SinkState::blocked, Look::bad}};
+      {SinkState::up, Look::good}, {SinkState::down, Look::warn}, {SinkState::blocked, Look::bad}};
   const auto look = kLooks.find(state);
   return look == kLooks.end() ? Look::plain : look->second;
 }
 
 std::string state_text(SinkState state, bool alive) {
-  const std::string text = state == SinkState::paused ? "down" : std::string{to_string(state)};
+  const std::string text{to_string(state)};
   return alive ? text : "was " + text;
 }
 
@@ -66,7 +66,7 @@ void add_sink(std::vector<Advice>& advice, const std::string& name, SinkState st
     advice.push_back(
         {fmt::format("the sink {} does not let the messages through: {}", name, visible(problem)),
          "correct the application's credentials or options for it; it is tried again by itself"});
-  } else if (state == SinkState::paused) {
+  } else if (state == SinkState::down) {
     advice.push_back({fmt::format("the sink {} is down: {}", name, visible(problem)),
                       "check the network and the address; it is tried again by itself", false});
   } else if (state == SinkState::up && !problem.empty()) {

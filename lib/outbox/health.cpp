@@ -84,7 +84,7 @@ void Health::sink_up(const std::string& sink) noexcept {
 
 void Health::sink_down(const std::string& sink, const std::string& reason, bool alarm,
                        std::chrono::milliseconds pause) noexcept {
-  note([&] { return turned(sink, alarm ? SinkState::blocked : SinkState::paused, reason); });
+  note([&] { return turned(sink, alarm ? SinkState::blocked : SinkState::down, reason); });
   PassingObserver::sink_down(sink, reason, alarm, pause);
 }
 

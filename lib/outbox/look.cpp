@@ -57,7 +57,7 @@ void add_snapshot(Status& status, relay::Snapshot relay, BootTime now) {
   // A topic may be held while the sink is up: that needs somebody, too.
   const auto remedy = [](SinkState state, const std::string& problem) {
     if (problem.empty()) return std::string{};
-    return std::string{remedy_of(state == SinkState::paused ? SinkState::paused : SinkState::blocked)};
+    return std::string{remedy_of(state == SinkState::down ? SinkState::down : SinkState::blocked)};
   };
   status.sink_remedy = remedy(status.sink, status.sink_problem);
   status.failure = std::move(relay.failure);

@@ -7,7 +7,7 @@ namespace satchel::relay {
 
 void Route::want(BootTime now) noexcept {
   if (state_ != State::off) return;
-  state_ = State::paused;
+  state_ = State::down;
   since_ = until_ = now;
 }
 
@@ -20,7 +20,7 @@ void Route::leave(BootTime now) noexcept {
 void Route::hurry(BootTime now) noexcept { until_ = std::min(until_, now); }
 
 bool Route::probe_due(BootTime now) const noexcept {
-  return (state_ == State::paused || state_ == State::blocked) && now >= until_;
+  return (state_ == State::down || state_ == State::blocked) && now >= until_;
 }
 
 void Route::probing(BootTime now) noexcept {
@@ -61,7 +61,7 @@ std::optional<milliseconds> Route::fall(const Receipt& cause, BootTime now, Jitt
   } else {
     pause = pause_after(probe_, failures_, cause.after, jitter);
   }
-  state_ = blocks ? State::blocked : State::paused;
+  state_ = blocks ? State::blocked : State::down;
   since_ = now;
   until_ = now + pause;
   return pause;
@@ -73,7 +73,7 @@ milliseconds Route::up_total(BootTime now) const noexcept {
 }
 
 std::optional<BootTime> Route::next() const noexcept {
-  return state_ == State::paused || state_ == State::blocked ? std::optional{until_} : std::nullopt;
+  return state_ == State::down || state_ == State::blocked ? std::optional{until_} : std::nullopt;
 }
 
 void Route::end_of_up(BootTime now) noexcept {

@@ -11,7 +11,7 @@ namespace satchel::relay {
 /// The state of the way to the first hop, and when to probe it. Pure: it is told what happened and when.
 class Route {
  public:
-  enum class State : std::uint8_t { off, connecting, up, paused, blocked };
+  enum class State : std::uint8_t { off, connecting, up, down, blocked };
 
   explicit Route(const Options& options) noexcept
       : probe_{options.probe_backoff},
@@ -48,7 +48,7 @@ class Route {
   BootTime up_since() const noexcept { return since_; }
   /// All the time in which the sink was up.
   milliseconds up_total(BootTime now) const noexcept;
-  /// When the next probe is due, while paused or blocked.
+  /// When the next probe is due, while down or blocked.
   std::optional<BootTime> next() const noexcept;
 
  private:

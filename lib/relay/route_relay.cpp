@@ -26,8 +26,8 @@ SinkState state_for_people(Route::State state) noexcept {
       return SinkState::connecting;
     case Route::State::up:
       return SinkState::up;
-    case Route::State::paused:
-      return SinkState::paused;
+    case Route::State::down:
+      return SinkState::down;
     case Route::State::blocked:
       break;
   }

@@ -53,7 +53,7 @@ bool counts_exactly(SQLite::Database& database) {
 /// A topic may be held while the sink is up: that needs somebody, too.
 std::string_view remedy_of(const RouteStatus& route) {
   if (route.sink_problem.empty()) return {};
-  return satchel::remedy_of(route.sink == SinkState::paused ? SinkState::paused : SinkState::blocked);
+  return satchel::remedy_of(route.sink == SinkState::down ? SinkState::down : SinkState::blocked);
 }
 
 std::int64_t number(SQLite::Database& database, const char* sql) {

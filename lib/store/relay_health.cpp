@@ -15,7 +15,7 @@ constexpr std::size_t kMostName = 120;
 }  // namespace
 
 SinkState state_named(std::string_view name) {
-  constexpr std::array<SinkState, 4> kStates{SinkState::connecting, SinkState::up, SinkState::paused,
+  constexpr std::array<SinkState, 4> kStates{SinkState::connecting, SinkState::up, SinkState::down,
                                              SinkState::blocked};
   for (const SinkState state : kStates) {
     if (to_string(state) == name) return state;

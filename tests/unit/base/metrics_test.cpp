@@ -127,7 +127,7 @@ TEST_CASE("metrics: a route that the peer refuses, or one topic of it, needs som
   const auto needs = [&] {
     return has_line(metrics_text(status), R"(satchel_route_needs_somebody{route="all"} 1)");
   };
-  route.sink = SinkState::paused;
+  route.sink = SinkState::down;
   route.sink_problem = "no route to the host";
   CHECK_FALSE(needs());
   route.sink = SinkState::blocked;

@@ -17,7 +17,7 @@ TEST_CASE("outage: no attempt is counted, however long it lasts") {
   CHECK(bench.sink->resumes() > 100);
   CHECK(bench.storage->pending() == 5);
   CHECK(bench.row(rows[0]).attempts == 0);
-  CHECK(bench.relay->snapshot().sink == SinkState::paused);
+  CHECK(bench.relay->snapshot().sink == SinkState::down);
   CHECK(bench.relay->snapshot().sink_problem == "no network");
   bench.sink->refuse(std::nullopt);
   bench.sink->answer(always(delivered()));
@@ -63,7 +63,7 @@ TEST_CASE("outage: a single down receipt pauses the route as long as the peer as
   CHECK(bench.reply(2, delivered()));
   bench.run_for(29s);
   CHECK(bench.sink->resumes() == 1);
-  CHECK(bench.relay->snapshot().sink == SinkState::paused);
+  CHECK(bench.relay->snapshot().sink == SinkState::down);
   bench.run_for(3s);
   CHECK(bench.sink->resumes() == 2);
   CHECK(bench.under_way() == Rows{1});

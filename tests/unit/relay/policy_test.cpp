@@ -150,7 +150,7 @@ TEST_CASE("route: one outage counts once, however often it is reported") {
   REQUIRE(pause);
   CHECK(*pause <= 100ms);
   CHECK_FALSE(route.fall(down("x"), at(2s), jitter));
-  CHECK(route.state() == Route::State::paused);
+  CHECK(route.state() == Route::State::down);
   CHECK(route.next() == at(2s) + *pause);
 }
 
