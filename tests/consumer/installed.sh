@@ -21,10 +21,10 @@ read -r -a flags <<<"$(pkg-config --cflags --libs satchel)"
   -o "$work/bare"
 "$work/bare" "$work/bare.db" | grep -x 'pending = 1'
 
-# And one in C, whose compiler never sees a header of C++.
+# And one in C, whose compiler never sees a header of C++, nor links what C++ needs by itself.
 read -r -a c_flags <<<"$(pkg-config --cflags satchel)"
 cc -std=c99 -Wall -Wextra -Wpedantic -Werror "${c_flags[@]}" -c "$source/tests/consumer/bare.c" -o "$work/bare_c.o"
-"$@" "$work/bare_c.o" "${flags[@]}" -o "$work/bare_c"
+cc "$work/bare_c.o" "${flags[@]}" -o "$work/bare_c"
 "$work/bare_c" "$work/bare_c.db" | grep -x 'pending = 1'
 
 # Every header of the source tree was installed, but those of sinks that were not built.
