@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Commands for valves: one that fails must not be overtaken by the next one for the same valve, and is tried
-// three times instead of the five that other messages get. Somebody mends the cause and replays it. The
-// device also makes sure, at its first boot, that nobody takes its messages for those of the image it was
-// cloned from, and does not come back in step with its fleet. Usage: commands DIRECTORY
+// three times instead of the five that other messages get; then the valve's others wait until somebody mends
+// the cause and replays it. The program also begins a new identity, as a device does once, at its first boot,
+// so that nobody takes its messages for those of the image it was cloned from; and after an outage it does
+// not come back in step with its fleet. Usage: commands DIRECTORY
 #include <satchel/satchel.hpp>
 
 #include <atomic>

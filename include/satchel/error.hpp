@@ -8,10 +8,14 @@
 
 namespace satchel {
 
-/// The root of everything satchel throws. `what()` reads "operation: problem (hint)".
+/// The root of everything satchel throws. `what()` reads "operation: problem (hint)", or without a hint
+/// "operation: problem".
 ///
 /// A failed call changes nothing: inside a transaction the caller's rows stay as they were and the
-/// transaction is the caller's to commit or roll back. `OutcomeUnknown` is the one exception.
+/// transaction is the caller's to commit or roll back. Except that a commit that fails has rolled back, that
+/// SQLite may have rolled back on a full file, an I/O error or for want of memory (`Transaction::open`
+/// tells), that a transaction in which a handler has failed can only be rolled back, and that after an
+/// `OutcomeUnknown` nobody knows.
 class Error : public std::runtime_error {
  public:
   /// `code` is an SQLite extended result code or an errno, 0 where neither applies.
@@ -21,7 +25,7 @@ class Error : public std::runtime_error {
   const std::string& operation() const noexcept { return operation_; }
   /// What went wrong, with the offending value.
   const std::string& problem() const noexcept { return problem_; }
-  /// What the caller or operator can do about it.
+  /// What the caller or operator can do about it; may be empty.
   const std::string& hint() const noexcept { return hint_; }
   /// An SQLite extended result code or an errno; 0 where neither applies.
   int code() const noexcept { return code_; }
@@ -81,12 +85,15 @@ class StorageError : public Error {
   using Error::Error;
 };
 
-/// Another process held the write lock for longer than `Options::busy_timeout`. Trying again is safe.
+/// Another process held the write lock for longer than `Options::busy_timeout`; of a `Writer`, for longer
+/// than the busy handler of its connection waits. Nothing was committed; trying the transaction again is
+/// safe.
 class BusyError : public StorageError {
   using StorageError::StorageError;
 };
 
-/// The file system or the file's quota is full. Nothing was committed.
+/// The file system or the file's quota is full, or the transaction has `Options::max_transaction_messages`.
+/// Nothing was committed.
 class FullError : public StorageError {
   using StorageError::StorageError;
 };
@@ -97,7 +104,8 @@ class QuotaExceeded : public FullError {
   using FullError::FullError;
 };
 
-/// An I/O error during COMMIT: after a crash the transaction may turn out committed or not. Rows and
+/// An I/O error during COMMIT, or another failure in the middle of it that could not be made good at once.
+/// The transaction is rolled back and over; after a crash it may turn out committed all the same. Rows and
 /// messages still share one fate.
 class OutcomeUnknown : public StorageError {
   using StorageError::StorageError;

@@ -220,10 +220,10 @@ class HttpSink final : public Sink {
   /// the first message.
   explicit HttpSink(HttpOptions options);
   /// From `https://user@host:port/path/{topic}?name=value&...` or `http://...`. The names are those of
-  /// `HttpOptions`, `HttpBatch`
-  /// (`batch_count`, `batch_bytes`, `batch_linger`, `batch_item`), `HttpTls` and `HttpSignature`
-  /// (`signature_secrets_file`); `header.NAME` sets a static header, `query` the address's own query;
-  /// durations are in milliseconds, those of connections in seconds. Secrets come from `bearer_token_file`,
+  /// `HttpOptions`, of `HttpTls` (`ca_file`, `certificate_file`, `key_file`), and for `HttpBatch`
+  /// `batch_count`, `batch_bytes`, `batch_linger` and `batch_item`. `header.NAME` sets a static header,
+  /// `query` the address's own query. `version` is `automatic`, `1.1` or `2`; durations are in milliseconds,
+  /// `idle_connection` and `connection_lifetime` in seconds. Secrets come from `bearer_token_file`,
   /// `password_file`, `signature_secrets_file`, or from the environment variables named by
   /// `bearer_token_env`, `password_env`, `signature_secrets_env` (one a line); `header_file.NAME` and
   /// `header_env.NAME` are `secret_headers` from a file or an environment variable. In the path an escaped

@@ -65,8 +65,8 @@ struct Tally {
 /// What the relay of a file said last about one of its sinks.
 struct SinkReport {
   std::string sink;                   ///< `Sink::name`
-  SinkState state = SinkState::none;  ///< how it was
-  /// What is wrong with it, and what to do; empty when it is up.
+  SinkState state = SinkState::none;  ///< how it was; `blocked` also when it is up and refuses a topic
+  /// What is wrong with it; empty when it is up and takes all topics.
   std::string problem;
   /// How long ago that was; nothing when it was before the last boot.
   std::optional<std::chrono::milliseconds> since;
@@ -158,7 +158,7 @@ struct FileReport {
   std::vector<Dropped> dropped;  ///< by reason and topic
 
   std::uint64_t file_bytes = 0;    ///< size of the database file
-  std::uint64_t wal_bytes = 0;     ///< size of the write-ahead log
+  std::uint64_t wal_bytes = 0;     ///< as in `Status`
   std::uint64_t free_bytes = 0;    ///< pages of the file that are not in use
   std::uint64_t device_bytes = 0;  ///< that this user could still write to the file system
   unsigned mode = 0;               ///< permission bits of the file

@@ -113,11 +113,11 @@ class MqttSink final : public Sink {
  public:
   /// Throws `InvalidOption`. Connects when the relay asks for it.
   explicit MqttSink(MqttOptions options);
-  /// From `mqtt://user@host:port?name=value&...` or `mqtts://...`; the names are those of `MqttOptions`, and
-  /// of `MqttTls`
-  /// (`ca_file`, `certificate_file`, `key_file`); durations are in milliseconds (`keep_alive` in seconds).
-  /// The password comes from `password_file` or the environment variable named by `password_env`. Throws
-  /// `InvalidOption`.
+  /// From `mqtt://user@host:port?name=value&...` or `mqtts://...`; the names are those of `MqttOptions`, of
+  /// `MqttWill` with `will_` in front (`will_topic`), and with `mqtts` of `MqttTls` (`ca_file`, `ca_path`,
+  /// `certificate_file`, `key_file`). `version` is `automatic`, `5` or `3.1.1`; durations are in milliseconds
+  /// (`keep_alive` in seconds). The password comes from `password_file` or the environment variable named by
+  /// `password_env`. Throws `InvalidOption`.
   static MqttSink from_url(const SinkUrl& url);
   ~MqttSink() override;
   MqttSink(MqttSink&&) noexcept;

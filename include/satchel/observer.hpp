@@ -17,8 +17,10 @@ namespace satchel {
 
 /// Port: told what happens, for logs and metrics. Every method has an empty default.
 ///
-/// Called without any lock held, from the relay thread, or from the one that is in `Outbox::run_once`; except
-/// - `gate_held` and `dropped`, which come from the thread that committed,
+/// Called without any lock held, from the relay thread, or without one from the thread that is in
+/// `Outbox::run_once`, in `Outbox::stop` or in the destructor; except
+/// - `gate_held` and `dropped`, which come from the thread that ended the transaction; `dropped` of a
+///   `Writer` from the one that enqueues, before its commit,
 /// - `salvaged` and `notice`, which come from the thread that opens the file, while it holds the opening lock
 ///   of `<file>-relay`: there is no outbox to be called yet, and no other one can open the file meanwhile.
 ///   `notice` comes from other threads, too: the relay's, the committer's, and the one that makes a `Writer`.
@@ -42,9 +44,9 @@ class Observer {
   /// The message expired before it could be sent, and is gone. One that an enqueue drops for room just then
   /// is told by `dropped` as well; the counters of the file have it once.
   virtual void expired(const MessageId& id) noexcept;
-  /// Messages of one topic were dropped: by quota, coalesced, or discarded, and that is committed. Called on
-  /// the thread that committed it. Expired ones are told by `expired`, and here those that an enqueue dropped
-  /// because it found no room.
+  /// Messages of one topic were dropped: by quota, coalesced, or discarded, and that is committed, unless a
+  /// `Writer` tells it. Expired ones are told by `expired`, and here those that an enqueue dropped because it
+  /// found no room.
   virtual void dropped(DropReason reason, const std::string& topic, std::uint64_t messages) noexcept;
   /// The sink takes messages; of all topics again, when it had refused one.
   virtual void sink_up(const std::string& sink) noexcept;

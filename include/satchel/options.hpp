@@ -112,8 +112,8 @@ struct Options {
   /// devices share a broker.
   std::chrono::milliseconds drain_jitter{0};
 
-  /// Policies by topic: the first rule whose filter matches a message counts. At most 1000. For
-  /// messages that come without policies of their own, as those of a plain INSERT.
+  /// Policies by topic: the first rule whose filter matches a message counts. At most 1000. For messages that
+  /// come without policies of their own; of a rule's, only `retry` reaches those of a plain INSERT.
   std::vector<TopicRule> topics{};
 
   /// Not empty: everything that is dropped, expires or is discarded is announced by a message to this topic,
@@ -142,8 +142,8 @@ struct Options {
   /// Deliveries that may be with the sink at once; the duplicates that one broken connection can cause. 1 to
   /// 65,535. More for a link with a long round trip, fewer where copies cost.
   std::size_t window = 100;
-  /// The same in bytes of topic, payload, key and headers; one larger message alone is still sent. 1 to 1
-  /// GiB. Less where memory is short.
+  /// The same in bytes of topic, payload, key, content type and headers; one larger message alone is still
+  /// sent. 1 to 1 GiB. Less where memory is short.
   std::size_t window_bytes = 1U << 20U;
   /// Receipts that may wait to be recorded; at this number sending stops. They are duplicates after a crash.
   /// 1 to 1,000,000. More with a long `settle_linger`, fewer where copies cost.
@@ -188,7 +188,10 @@ struct Options {
   /// each commit then writes a little more, and pages in use at the end of the file are written once more.
   std::uint64_t max_free_bytes = 0;
 
-  /// How long to wait for the write lock while another process holds it. 0 to 10 min.
+  /// How long a transaction waits for the write lock while another process holds it, 50 ms at least; then it
+  /// fails with `BusyError`. What comes before, its turn among the threads of this process, has no limit. The
+  /// relay tries for 100 ms at a time and gives way to these threads in between; when it could not record
+  /// outcomes for so long, that is a `Status::failure`, and it tries again after a pause. 0 to 10 min.
   /// Shorter for threads that must not wait, longer beside programs with long transactions.
   std::chrono::milliseconds busy_timeout{5000};
 
@@ -215,11 +218,14 @@ struct Options {
   /// Rows read from the file at once, and outcomes recorded in one transaction. 1 to 10,000. More for
   /// fewer commits, fewer where the application must not wait for a long one.
   std::size_t batch_size = 100;
-  /// How long the receipt of a delivery may wait for company before it is recorded. 0: until nothing is in
-  /// flight, and 20 ms at most. Longer saves flash where messages come one by one: recording one costs a
-  /// page, recording `batch_size` together little more. What waits counts as pending, is sent again after a
-  /// crash, and is at most as much as is delivered in that time, `batch_size`, or `max_unsettled`. It is
-  /// recorded at once when the batch is full, when the sink fails, at a pause and at a stop. 0 to 1 h.
+  /// How long the receipt of a delivery may wait for company before the relay goes to record it, which takes
+  /// longer while others have the write access. 0: until nothing is in flight or a commit of the
+  /// application's takes it along, and 20 ms at most. Longer saves flash where messages come one by one:
+  /// recording one costs a page, recording `batch_size` together little more. What waits counts as pending,
+  /// is sent again after a crash, and is at most as much as is delivered in that time, `batch_size` (while
+  /// commits take receipts along it may be more), or `max_unsettled`. It is recorded at once when the batch
+  /// is full, when the sink fails, at a pause and at a stop, and within 20 ms when a failed attempt, an
+  /// expired message or a dead letter joins it. 0 to 1 h.
   std::chrono::milliseconds settle_linger{0};
   /// Page size of a file that satchel creates: a power of two from 512 to 65,536. Smaller where single
   /// messages wear out a medium that takes small writes, larger for large payloads.

@@ -38,12 +38,12 @@ namespace satchel {
 ///     tx.commit();
 ///
 /// What a commit returned is delivered at least once to the sink's first hop, in spite of crashes, power loss
-/// and weeks without a network; or it ends, counted, as a dead letter or expired. Every copy carries the same
-/// message id.
+/// and weeks without a network; or it ends, counted, as a dead letter, expired, or dropped by a policy of the
+/// application's. Every copy carries the same message id.
 ///
 /// Thread-safe: any thread may call anything at any time. Transactions get the write access in the order in
-/// which they ask. Not for use in a forked child: every call there throws `UsageError`, and so does
-/// opening a file there that was open before the fork. Fork first, or exec.
+/// which they ask. Not for use in a forked child: every call there that reaches the file or the relay throws
+/// `UsageError`, and so does opening a file there that was open before the fork. Fork first, or exec.
 class Outbox {
  public:
   /// Opens the file, or creates it with mode 0600, puts it into WAL mode and brings the `satchel_` tables up
@@ -53,9 +53,9 @@ class Outbox {
   explicit Outbox(const std::string& path, Options options = {});
 
   /// Commits what `enqueue_async` has queued and ends the relay without waiting for receipts; takes a moment,
-  /// 5 s at most if a sink or a commit hangs: those are left to end by themselves. A transaction that is
-  /// still open stays usable; one that the destroying thread itself has open is committed or rolled back
-  /// before the queue is.
+  /// 5 s at most for a commit that hangs and 5 s for a relay thread that does: those are left to end by
+  /// themselves. A transaction that is still open stays usable; one that the destroying thread itself has
+  /// open is committed or rolled back before the queue is.
   ~Outbox();
   Outbox(Outbox&&) noexcept;
   Outbox& operator=(Outbox&&) noexcept;
@@ -74,10 +74,11 @@ class Outbox {
   /// Queues a message; a committer thread commits those of many callers together, in the order in which they
   /// came. The answer, a `std::future` that can also be awaited by a coroutine, gives the id once the commit
   /// is as durable as `Options::durability` says. A commit that fails answers all of its messages with the
-  /// error.
+  /// error; those that do not fit together (`FullError`) are tried one by one.
   ///
-  /// What is known at once is thrown at once: `InvalidMessage`; `QueueFull`, see `Options::async_full`;
-  /// `UsageError` on a thread that has a transaction open, which the committer would have to wait for.
+  /// What is known at once is thrown at once: `InvalidMessage`; `PropagatorError`; `QueueFull`, see
+  /// `Options::async_full`; `UsageError` on a thread that has a transaction open, which the committer would
+  /// have to wait for.
   Enqueued enqueue_async(Message message);
   /// The same with a callback instead of the future.
   void enqueue_async(Message message, EnqueueCallback done);
@@ -104,8 +105,8 @@ class Outbox {
   // ---- deliver ----
 
   /// Adds a route: a sink, and which messages go there, see `RouteOptions`; without them all that no earlier
-  /// route takes. Before `start`, and at most 32 routes (`UsageError`). Throws `InvalidOption`, which names
-  /// the option.
+  /// route takes. Before `start` and `run_once`, and at most 32 routes (`UsageError`). Throws
+  /// `InvalidOption`, which names the option.
   void attach(std::unique_ptr<Sink> sink, RouteOptions route = {});
 
   /// The same with a sink by value.
@@ -116,35 +117,40 @@ class Outbox {
 
   /// The same by URL: `mqtt://host:port`, `mqtts://`, `http://`, `https://`, `stdout:`, or a scheme
   /// registered with `register_scheme`. Options are query parameters; passwords come from the environment or
-  /// a file, never from the URL. Throws `InvalidOption`, which lists the schemes that are built in.
+  /// a file, never from the URL. Throws `InvalidOption`, which lists the known schemes when this is none.
   void attach(const std::string& url, RouteOptions route = {});
 
   /// Sends nothing more on a route: the modem is off, the device is roaming. What is in flight is waited for,
-  /// then the sink is disconnected and not probed. Messages lose no attempt and do not age. Throws
-  /// `UsageError` when there is no route of this name; no effect on one that is paused. From any thread,
-  /// before `start`, too.
+  /// then the sink is disconnected and not probed. Messages lose no attempt and do not age towards `max_age`;
+  /// `Message::expires_after` goes on. Throws `UsageError` when there is no route of this name; no effect on
+  /// one that is paused. From any thread, before `start`, too.
   void pause(const std::string& route);
   /// Ends `pause`: the sink is probed at once. On a route that is not paused it ends the wait of the relay
   /// for the next probe, of the sink or of a topic that it refused: call it when the cause is mended.
   void resume(const std::string& route);
 
   /// Starts the relay thread. When another process is the relay of the file, this one stands by and takes
-  /// over as soon as that one ends. Without a sink: `UsageError`. Already running: no effect.
+  /// over as soon as that one ends. Without a sink, after `stop`, and from inside `run_once`: `UsageError`.
+  /// Already running: no effect.
   void start();
 
-  /// Stops taking up new messages, waits for the receipts of those in flight, records them and disconnects.
-  /// Returns within `timeout` in every case; true when everything came to its end in that time. What was in
-  /// flight and unanswered stays pending. May be called twice, from any thread; from an `Observer` it only
-  /// asks the relay to stop and returns false at once. Without a relay thread a `run_once` that is under way
-  /// ends the relay before it returns, when it was asked from inside or `timeout` has passed meanwhile.
+  /// Stops taking up new messages, waits for the receipts of those in flight, records them and disconnects;
+  /// a quarter of `timeout` is kept for the disconnecting. Returns within `timeout`, of which a day counts
+  /// at most; true when everything in flight came to its end in that time. What was unanswered stays pending,
+  /// and so does what the storage failed to record. A relay thread that hangs ends by itself later. Without
+  /// one the calling thread does all this, with the `Observer`'s calls. May be called twice, from any thread:
+  /// the earlier end counts. From the relay thread itself, as in an `Observer`, it only asks the relay to
+  /// stop and returns false at once. A `run_once` that is under way ends the relay before it returns, when
+  /// it was asked from inside or `timeout` has passed meanwhile.
   ///
   /// Afterwards this outbox relays no more: `start` and `run_once` throw `UsageError`, and so does `attach`.
-  /// Before the first `start` or `run_once` it has no effect.
+  /// Before the first `start` or `run_once` it has no effect and returns true.
   bool stop(std::chrono::milliseconds timeout);
 
   /// One round of the relay on the calling thread, for programs without a relay thread: takes up receipts,
-  /// records outcomes, hands over messages. Never blocks on the network. True when anything was done, unless
-  /// it was asked to stop meanwhile. Throws `UsageError` while the relay thread runs, and from inside itself.
+  /// records outcomes, hands over messages. Never blocks on the network; waits for another thread that is in
+  /// it. True when anything was done, unless it was asked to stop meanwhile. Throws `UsageError` without a
+  /// sink, once there is a relay thread, after `stop`, and from inside itself.
   bool run_once();
 
   // ---- inspect and repair ----
@@ -161,11 +167,11 @@ class Outbox {
   /// Makes a dead letter pending again, with its old id and no attempts; it comes behind what was sent in the
   /// meantime. The relay looks at all pending rows once more then. False when there is none with this id.
   bool replay(const MessageId& id);
-  /// Replays all, 500 in a transaction; returns how many.
+  /// Replays all that there are at the call, 500 in a transaction; returns how many.
   std::uint64_t replay_all();
-  /// Deletes a dead letter for good, counted. False when there is none with this id. Where drops are
-  /// announced the announcement needs room in the quota: it may drop another message, or be a
-  /// `QuotaExceeded`, by which the dead letter stays.
+  /// Deletes a dead letter for good, counted; the key that it blocked goes on. False when there is none with
+  /// this id. Where drops are announced the announcement needs room in the quota: it may drop other messages,
+  /// or be a `QuotaExceeded`, by which the dead letter stays.
   bool discard(const MessageId& id);
 
   /// What was dropped since the file was made, by reason and topic: at most 201 topics of each reason.

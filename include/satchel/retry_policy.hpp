@@ -8,9 +8,9 @@
 
 namespace satchel {
 
-/// Pause before the next attempt or probe: drawn evenly from zero to min(cap, base * factor^n), n counting
-/// the failures so far ("full jitter"). The draw is seeded per device, so that a fleet does not come back in
-/// step.
+/// Pause before the next attempt or probe: drawn evenly from zero to min(cap, base * factor^(n - 1)) after
+/// the n-th failure ("full jitter"); where the peer names a time, that time and a draw from zero to `base`.
+/// The draw is seeded per device, so that a fleet does not come back in step.
 struct Backoff {
   std::chrono::milliseconds base{1000};    ///< 1 ms to 1 day
   double factor = 2.0;                     ///< 1 to 100

@@ -61,7 +61,7 @@ typedef enum satchel_code {
   SATCHEL_STORAGE = 7,          /* SQLite or the system failed; nothing was committed */
   SATCHEL_BUSY = 8,             /* another process has the write lock; trying again is safe */
   SATCHEL_FULL = 9,             /* file system or quota full; nothing was committed */
-  SATCHEL_OUTCOME_UNKNOWN = 10, /* I/O error in the commit: it may or may not have taken place */
+  SATCHEL_OUTCOME_UNKNOWN = 10, /* failure in the middle of the commit: it may or may not have taken place */
   SATCHEL_NO_MEMORY = 11,
   SATCHEL_NOT_FOUND = 12,     /* no dead letter with this id */
   SATCHEL_QUOTA_EXCEEDED = 13 /* the message was not added; commit or roll back as you like */
@@ -74,8 +74,8 @@ typedef struct satchel_error {
   int system_code;       /* an SQLite result code or an errno, 0 where neither applies */
   const char* operation; /* what was tried */
   const char* problem;   /* what went wrong, with the offending value */
-  const char* hint;      /* what to do about it */
-  const char* text;      /* "operation: problem (hint)" */
+  const char* hint;      /* what to do about it; may be empty */
+  const char* text;      /* "operation: problem (hint)"; without a hint no parentheses */
 } satchel_error;
 
 /* The last failure of a call on this thread; SATCHEL_OK and empty texts before the first one. Never NULL.
@@ -184,15 +184,16 @@ typedef struct satchel_event {
   int attempts;
   int alarm;           /* with SINK_DOWN: it needs somebody */
   int64_t duration_ms; /* backoff, pause, or how long the gate was held */
-  const char* text;    /* error, reason, sink or notice; may be empty */
-  const char* hint;    /* may be empty */
+  const char* text;    /* error, reason, problem, sink, notice or topic; may be empty */
+  const char* hint;    /* with FAILING: what to do; with SINK_DOWN: the sink's name; otherwise empty */
   uint64_t messages;   /* with DROPPED: how many of the topic in `text` */
   int drop_reason;     /* with DROPPED: a satchel_drop_reason */
 } satchel_event;
 
-/* Called on the relay thread, or on the one that is in satchel_run_once; in GATE_HELD, DROPPED and NOTICE
- * also on a caller's thread or on the one that commits for satchel_enqueue_async. It must return soon, and
- * may call the outbox; of satchel_open's own notices it cannot, as there is no handle yet. */
+/* Called on the relay thread, or without one on the thread that is in satchel_run_once, satchel_stop or
+ * satchel_close; in GATE_HELD, DROPPED and NOTICE also on a caller's thread or on the one that commits for
+ * satchel_enqueue_async. It must return soon, and may call the outbox; of satchel_open's own notices it
+ * cannot, as there is no handle yet. */
 typedef void (*satchel_event_callback)(void* context, const satchel_event* event);
 
 typedef enum satchel_log_level {
@@ -310,7 +311,8 @@ struct sqlite3* satchel_transaction_database(satchel_transaction* transaction);
 int satchel_transaction_enqueue(satchel_transaction* transaction, const satchel_message* message,
                                 satchel_message_id* id);
 
-/* Either ends the transaction and its handle, whatever it returns. */
+/* Either ends the transaction and its handle, whatever it returns; but not on another thread than the one
+ * that began it. */
 int satchel_commit(satchel_transaction* transaction);
 void satchel_rollback(satchel_transaction* transaction);
 
@@ -461,8 +463,8 @@ typedef struct satchel_route_status {
   const char* sink_remedy;
   int sink; /* a satchel_sink_state */
   int paused;
-  int held_by; /* a satchel_held_by */
-  int pending_is_bound; /* 1: `pending` is a lower bound, above 10,000 an upper one */
+  int held_by;          /* a satchel_held_by */
+  int pending_is_bound; /* 1: `pending` is a lower bound; of a first route that takes all, an upper one */
   uint64_t pending;
   uint64_t in_flight;
   uint64_t delivered;

@@ -21,7 +21,7 @@ enum class Verdict : std::uint8_t {
   delivered,  ///< the first hop has it: the message is deleted
   retry,      ///< this message failed this time: one attempt is counted, it is sent again after a backoff
   reject,     ///< it can never succeed: dead letter at once
-  down,       ///< the sink failed, not the message: no attempt is counted, the route pauses and probes
+  down,       ///< the sink failed, not the message: no attempt is counted, the route waits and probes
   blocked,    ///< credentials, rights or configuration: no attempt is counted, an alarm is raised, slow probe
 };
 
@@ -85,7 +85,7 @@ class SinkEvents {
 };
 
 /// Port: carries messages to the first hop. A sink decides nothing: it reports what happened, and the relay
-/// retries, pauses and gives up.
+/// retries, waits and gives up.
 ///
 /// The relay calls every method from one thread at a time and keeps at most `capacity()` deliveries with
 /// the sink. No call may block for longer than it takes to hand the work over; a sink that has to wait (for
@@ -94,8 +94,8 @@ class Sink {
  public:
   virtual ~Sink() = default;
 
-  /// Called once, before anything else. `events` outlives the sink's `stop`. What it throws counts as `down`:
-  /// the next probe calls it again, so it must then leave the sink as it was.
+  /// Called once, before anything but `linger`. `events` outlives the sink's `stop`. What it throws counts as
+  /// `down`: the next probe calls it again, so it must then leave the sink as it was.
   virtual void start(SinkEvents& events) = 0;
 
   /// Asks the sink to become usable: to connect. It answers with `SinkEvents::up` or `down`, at once or

@@ -19,7 +19,7 @@ namespace satchel {
 
 /// How a sink is, as the relay sees it.
 enum class SinkState : std::uint8_t {
-  none,        ///< no sink attached, or the relay is not running
+  none,        ///< no sink attached, the relay does not run or stands by, or the route is paused
   connecting,  ///< asked to become usable, no answer yet
   up,          ///< takes messages
   down,        ///< takes nothing; a probe follows by itself
@@ -45,7 +45,8 @@ enum class HeldBy : std::uint8_t {
 struct RouteStatus {
   std::string name;                  ///< as in `RouteOptions::name`
   SinkState sink = SinkState::none;  ///< how its sink is
-  /// Last trouble with the sink, empty once it is up again.
+  /// Last trouble with the sink, empty once it is up again or disconnected by a pause; while it is up, the
+  /// topic that the peer refused last (`topic <name>: <reason>`), until it takes all of them.
   std::string sink_problem;
   /// By `Outbox::pause` or `RouteOptions::paused`.
   bool paused = false;
@@ -142,7 +143,8 @@ struct Status {
   bool leading = false;
   bool running = false;              ///< the relay thread runs
   SinkState sink = SinkState::none;  ///< the state of the first route whose sink is not up, or up
-  /// Last trouble with the sink, empty once it is up again.
+  /// `RouteStatus::sink_problem` of that route; of the first, when all sinks are up. So what another one
+  /// refuses is in `routes` alone.
   std::string sink_problem;
   std::optional<BackgroundFailure> failure;  ///< nothing while the relay can work
   /// In the order of `attach`. The sink's state above is the first route's that is not up, or up.
@@ -166,7 +168,7 @@ struct Status {
   /// Became dead letters since the relay was started.
   std::uint64_t died = 0;
   DroppedByReason dropped;  ///< since the file was made
-  /// Topic, payload, key and headers of the messages that were delivered.
+  /// Topic, payload, key, content type and headers of the messages that were delivered.
   std::uint64_t delivered_bytes = 0;
   /// Deliveries recorded in the last ten seconds, divided by ten.
   double messages_per_second = 0;
@@ -176,8 +178,11 @@ struct Status {
 
   /// What to do about `sink_problem`; empty with it.
   std::string sink_remedy;
-  Wear wear;                       ///< what was written to the storage device
-  std::uint64_t wal_bytes = 0;     ///< size of the write-ahead log, which is kept at what it once needed
+  Wear wear;  ///< what was written to the storage device
+  /// Length of the write-ahead log's file, with what is in the database already. The file is kept and written
+  /// again from its beginning, and then cut to twice `Options::checkpoint_bytes` if it is longer; with
+  /// `Options::reserve`, to what was reserved.
+  std::uint64_t wal_bytes = 0;
   std::uint64_t device_bytes = 0;  ///< that this user could still write to the file system
   QuotaLeft quota_left;            ///< what `Quota` still allows
   /// How long ago the relay began its last round; nothing before the first. An idle relay makes none: see

@@ -173,8 +173,8 @@ struct Look {
   bool due = false;
 };
 
-/// Port: where messages are kept. The relay calls all but `save` from one thread; `save` may be called from
-/// any.
+/// Port: where messages are kept. The relay calls all but `save` from one thread at a time; `save` may be
+/// called from any.
 ///
 /// Failures are thrown as `StorageError`; the relay reports them, keeps what it has and tries again.
 class Storage {

@@ -55,7 +55,8 @@ class Transaction {
   /// The connection on which the transaction is open, for everything that `execute` is too small for. Do not
   /// begin, commit or roll back on it, and leave its pragmas and hooks alone. As `trusted_schema` is off, a
   /// function of the application's that its triggers, views, indexes, checks, defaults or generated columns
-  /// use has to be made with `SQLITE_INNOCUOUS`. Throws `UsageError` after the end.
+  /// use has to be made with `SQLITE_INNOCUOUS`. Throws `UsageError` after the end, and when a handler of an
+  /// event has failed.
   SQLite::Database& database();
 
   /// Runs one statement that returns no rows, its parameters bound in order: numbers, texts, `std::span<const
@@ -71,8 +72,9 @@ class Transaction {
   }
 
   /// Adds a message. It is sent only after the commit, and only if there is one.
-  /// Throws `InvalidMessage` for a message that could never be delivered, `FullError` and `StorageError`; the
-  /// transaction stays open and as it was, unless SQLite had to roll it back: see `execute`.
+  /// Throws `InvalidMessage` for a message that could never be delivered, `PropagatorError`, `FullError` and
+  /// `StorageError`; the transaction stays open and as it was, unless SQLite had to roll it back: see
+  /// `execute`.
   MessageId enqueue(const Message& message);
 
   /// Publishes a typed event; include <satchel/event.hpp>. An integration event becomes a message: returns
@@ -87,15 +89,17 @@ class Transaction {
   void collect(Aggregate& aggregate);
 
   /// Makes rows and messages durable, as `Options::durability` says, and wakes the relay. Ends the
-  /// transaction. Throws `FullError`, `BusyError` or `StorageError` when nothing was committed: the
-  /// transaction is rolled back. Throws `OutcomeUnknown` after an I/O error in the commit itself. Throws
-  /// `UsageError` when a handler has failed before, and what a handler throws now; nothing was committed.
+  /// transaction, also when it throws: it is rolled back then. Nothing was committed with `FullError`,
+  /// `BusyError` or another `StorageError`; with `UsageError`, when a handler has failed before or the
+  /// transaction is over; and with what publishing the collected events throws. `OutcomeUnknown` comes of a
+  /// failure in the middle of the commit: after a crash it may turn out committed. Only a call from a handler
+  /// leaves the transaction open (`UsageError`).
   void commit();
 
   /// Undoes everything and ends the transaction. No effect after its end.
   void rollback() noexcept;
 
-  /// True until commit or rollback.
+  /// True until commit or rollback, or until SQLite has rolled it back.
   bool open() const noexcept;
 
  private:
