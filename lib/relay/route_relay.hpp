@@ -158,6 +158,7 @@ class RouteRelay {
   // route_relay_receipts.cpp: what came back
   void on_receipt(const Receipt& receipt);
   void on_down(const Receipt& receipt, const Flight& flight, Entry& entry);
+  bool ends_trial(Entry& entry);
   void on_blocked(const Receipt& receipt, const Flight& flight, Entry& entry);
   void fell(const Receipt& cause);
   void rose();

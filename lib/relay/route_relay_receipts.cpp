@@ -65,8 +65,7 @@ void RouteRelay::on_down(const Receipt& receipt, const Flight& flight, Entry& en
   if (flight.session == route_.session()) fell(receipt);
   if (receipt.exposed) entry.breaks = std::min(entry.breaks + 1, kBreaksToSuspect);
   const bool suspected = receipt.exposed && entry.breaks >= kBreaksToSuspect;
-  // Of a topic that was let go of with the whole route it is a message like others.
-  if (std::exchange(entry.trial, false) && lead.topics.holds(entry.topic)) {
+  if (ends_trial(entry)) {
     lead.topics.retry_at_once(entry.topic, shared_.now);
     hold_back(flight.row);
   } else if (suspected && flight.alone && !lead.isolation.watching()) {
@@ -79,6 +78,11 @@ void RouteRelay::on_down(const Receipt& receipt, const Flight& flight, Entry& en
   } else {
     send_again(entry);
   }
+}
+
+/// Of a topic that was let go of with the whole route its try is a message like others.
+bool RouteRelay::ends_trial(Entry& entry) {
+  return std::exchange(entry.trial, false) && lead_->topics.holds(entry.topic);
 }
 
 /// Credentials, rights or configuration. It may be this topic alone.
@@ -95,8 +99,7 @@ void RouteRelay::on_blocked(const Receipt& receipt, const Flight& flight, Entry&
       send_again(entry);
     }
   };
-  // Of a topic that was let go of with the whole route it is a message like others.
-  const bool trial = std::exchange(entry.trial, false) && lead.topics.holds(topic);
+  const bool trial = ends_trial(entry);
   if (!here && !trial) {
     keep();
     return;

@@ -22,6 +22,22 @@ ScriptedSink::Answer forbidding(const std::set<std::string>& forbidden) {
   };
 }
 
+/// The topic `first` is refused and tried again, and while that is under way all of the route is refused.
+void block_beside_a_try(Bench& bench, const std::string& key) {
+  bench.sink->answer(always(blocked("not authorised")));
+  bench.put(key, "first");
+  bench.run();
+  bench.sink->answer([](const Delivery& d) -> std::optional<Receipt> {
+    if (d.topic == "first") return std::nullopt;
+    return blocked("no rights at all");
+  });
+  bench.run_for(60s);
+  REQUIRE(bench.under_way() == Rows{1});
+  bench.put({}, "second");
+  bench.run();
+  REQUIRE(bench.relay->snapshot().sink == SinkState::blocked);
+}
+
 }  // namespace
 
 TEST_CASE("blocked: a topic is held, the others go on, and no attempt is counted") {
@@ -228,22 +244,7 @@ TEST_CASE(
   for (const char* key : {"k", ""}) {
     CAPTURE(key);
     Bench bench{probing_each_minute()};
-    bool refuses = true;
-    bench.sink->answer([&](const Delivery&) -> std::optional<Receipt> {
-      return refuses ? blocked("not authorised") : delivered();
-    });
-    bench.put(key, "first");
-    bench.run();
-    bench.sink->answer([](const Delivery& d) -> std::optional<Receipt> {
-      if (d.topic == "first") return std::nullopt;
-      return blocked("not authorised");
-    });
-    bench.run_for(60s);
-    REQUIRE(bench.under_way() == Rows{1});
-    bench.put({}, "second");
-    bench.run();
-    CHECK(bench.relay->snapshot().sink == SinkState::blocked);
-    refuses = false;
+    block_beside_a_try(bench, key);
     bench.sink->answer(always(delivered()));
     bench.sink->fall();
     bench.put(key, "first");
@@ -254,18 +255,7 @@ TEST_CASE(
 
 TEST_CASE("blocked: a try that is refused after all of the route was does not hold its topic again") {
   Bench bench{probing_each_minute()};
-  bench.sink->answer(always(blocked("not authorised")));
-  bench.put({}, "first");
-  bench.run();
-  bench.sink->answer([](const Delivery& d) -> std::optional<Receipt> {
-    if (d.topic == "first") return std::nullopt;
-    return blocked("no rights at all");
-  });
-  bench.run_for(60s);
-  REQUIRE(bench.under_way() == Rows{1});
-  bench.put({}, "second");
-  bench.run();
-  REQUIRE(bench.relay->snapshot().sink == SinkState::blocked);
+  block_beside_a_try(bench, {});
   REQUIRE(bench.reply(1, blocked("not authorised")));
   bench.run();
   CHECK(bench.relay->snapshot().held_topics == 0);
