@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "outbox/look.hpp"
 
+#include "base/remedy.hpp"
 #include "relay/routing.hpp"
 #include "store/figures.hpp"
 
@@ -54,15 +55,10 @@ void add_snapshot(Status& status, relay::Snapshot relay, BootTime now) {
   status.leading = relay.leading;
   status.sink = relay.sink;
   status.sink_problem = std::move(relay.sink_problem);
-  // A topic may be held while the sink is up: that needs somebody, too.
-  const auto remedy = [](SinkState state, const std::string& problem) {
-    if (problem.empty()) return std::string{};
-    return std::string{remedy_of(state == SinkState::down ? SinkState::down : SinkState::blocked)};
-  };
-  status.sink_remedy = remedy(status.sink, status.sink_problem);
+  status.sink_remedy = remedy_of(status.sink, status.sink_problem);
   status.failure = std::move(relay.failure);
   status.routes = std::move(relay.routes);
-  for (RouteStatus& route : status.routes) route.sink_remedy = remedy(route.sink, route.sink_problem);
+  for (RouteStatus& route : status.routes) route.sink_remedy = remedy_of(route.sink, route.sink_problem);
 }
 
 void add_relay(Status& status, const Engine& engine, BootTime now) {

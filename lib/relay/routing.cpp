@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "relay/routing.hpp"
 
-#include <satchel/topic_rule.hpp>
+#include "base/route_topics.hpp"
 
 #include <algorithm>
 
@@ -23,10 +23,7 @@ std::function<bool(std::string_view)> Routing::taken_by(std::size_t route) const
 }
 
 bool Routing::matches(std::size_t route, std::string_view topic) const noexcept {
-  const std::vector<std::string>& filters = filters_[route];
-  return std::any_of(filters.begin(), filters.end(), [topic](const std::string& filter) {
-    return filter == "#" || topic_matches(filter, topic);
-  });
+  return takes_topic(filters_[route], topic);
 }
 
 }  // namespace satchel::relay

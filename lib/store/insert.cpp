@@ -2,10 +2,9 @@
 #include "store/insert.hpp"
 
 #include "base/headers.hpp"
+#include "base/route_topics.hpp"
 #include "store/priorities.hpp"
 #include "store/retry_text.hpp"
-
-#include <satchel/topic_rule.hpp>
 
 #include <algorithm>
 #include <string>
@@ -31,12 +30,7 @@ std::optional<std::string> route_of(std::string_view topic, SharedFile& file) {
   if (!file.sequenced.load()) return std::nullopt;
   const std::shared_ptr<const std::vector<RouteOptions>> routes = file.sequenced_routes();
   if (!routes) return std::nullopt;
-  const auto takes = [topic](const RouteOptions& route) {
-    // As the relay routes it: `#` alone takes what begins with a dollar, too.
-    return std::any_of(route.topics.begin(), route.topics.end(), [topic](const std::string& filter) {
-      return filter == "#" || topic_matches(filter, topic);
-    });
-  };
+  const auto takes = [topic](const RouteOptions& route) { return takes_topic(route.topics, topic); };
   const auto route = std::find_if(routes->begin(), routes->end(), takes);
   if (route == routes->end() || !route->sequence) return std::nullopt;
   return route->name;

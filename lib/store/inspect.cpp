@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <satchel/inspect.hpp>
 
+#include "base/remedy.hpp"
+#include "base/route_topics.hpp"
 #include "store/backup.hpp"
 #include "store/boots.hpp"
 #include "store/browse.hpp"
@@ -16,7 +18,6 @@
 #include "store/shared_file.hpp"
 
 #include <satchel/error.hpp>
-#include <satchel/topic_rule.hpp>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -48,12 +49,6 @@ constexpr std::size_t kMatched = 10'000;
 bool counts_exactly(SQLite::Database& database) {
   Statement table{database, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'satchel_quota'"};
   return table.step();
-}
-
-/// A topic may be held while the sink is up: that needs somebody, too.
-std::string_view remedy_of(const RouteStatus& route) {
-  if (route.sink_problem.empty()) return {};
-  return satchel::remedy_of(route.sink == SinkState::down ? SinkState::down : SinkState::blocked);
 }
 
 std::int64_t number(SQLite::Database& database, const char* sql) {
@@ -225,19 +220,13 @@ void Inspector::Core::add_snapshot(RelayReport& report, RelaySnapshot snapshot, 
         route.held_for =
             milliseconds{std::max<std::int64_t>(subtract(to_ms(*until), to_ms(clock->now())), 0)};
     }
-    route.status.sink_remedy = remedy_of(route.status);
+    route.status.sink_remedy = remedy_of(route.status.sink, route.status.sink_problem);
     report.routes.push_back(std::move(route));
   }
 }
 
 std::uint64_t Inspector::Core::count_by_route(RelaySnapshot& snapshot, const Counts& counts) {
   std::vector<RouteStatus>& routes = snapshot.status.routes;
-  const auto takes = [&](std::size_t route, std::string_view topic) {
-    const std::vector<std::string>& filters = snapshot.routes[route].topics;
-    return std::any_of(filters.begin(), filters.end(), [topic](const std::string& filter) {
-      return filter == "#" || topic_matches(filter, topic);
-    });
-  };
   if (routes.empty()) return 0;
   const std::vector<std::string>& first = snapshot.routes.front().topics;
   if (std::find(first.begin(), first.end(), "#") != first.end()) {
@@ -250,7 +239,7 @@ std::uint64_t Inspector::Core::count_by_route(RelaySnapshot& snapshot, const Cou
   visit_topics(*connection, kMatched, [&](std::string_view topic) {
     ++seen;
     for (std::size_t route = 0; route < routes.size(); ++route) {
-      if (!takes(route, topic)) continue;
+      if (!takes_topic(snapshot.routes[route].topics, topic)) continue;
       ++routes[route].pending;
       return;
     }
